@@ -1,0 +1,255 @@
+"""Changed cells as columns."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, NamedTuple, TypeAlias, overload
+
+import numpy as np
+import numpy.typing as npt
+
+from atomwire import _codec, _columns
+from atomwire._columns import FIELDS, Column
+from atomwire.cell_error import CellError
+
+Array: TypeAlias = npt.NDArray[Any]
+
+
+class Molecule(NamedTuple):
+    """One changed cell; None where a field is not set."""
+
+    coordinate_hash: int
+    numeric_value: float | None = None
+    text_commentary: str | None = None
+    date_value: int | None = None
+    boolean_value: bool | None = None
+    error_value: CellError | None = None
+    timestamp: int | None = None
+    security_mask: int | None = None
+
+    @property
+    def value(self) -> float | str | int | bool | None:
+        """The cell's value: the first of the value fields that is set.
+
+        A date is Unix nanoseconds as int, an error a `CellError`.
+        """
+        for value in self[1:6]:
+            if value is not None:
+                return value  # type: ignore[no-any-return]
+        return None
+
+
+class Molecules:
+    """The changed cells of an event, as columns of equal length.
+
+    Immutable: the columns given are kept, not copied, wherever their type allows, and must not be
+    written to afterwards.
+
+    Parameters
+    ----------
+    coordinate_hash : array_like
+        The cells: ``uint64[n, 2]`` (low word first), ``uint8[n, 16]`` (little-endian), or a
+        sequence of int or of 16-byte bytes.
+    numeric_value : array_like or float, optional
+        Any integer or float dtype; stored as float64. NaN is a value.
+    text_commentary, error_value : sequence of str, or str, optional
+    date_value, timestamp : array_like or scalar, optional
+        Unix nanoseconds as integers, or datetime64, or datetime objects.
+    boolean_value : array_like or bool, optional
+    security_mask : array_like or int, optional
+        Integers without a sign, 64 bits.
+
+    Each column but the first may be one scalar for all rows. A row that lacks a value is masked
+    (`numpy.ma`), None in a sequence, or NaT in a datetime64 column.
+
+    Raises
+    ------
+    TypeError, ValueError
+        Naming the column and the first value that does not fit.
+
+    Examples
+    --------
+    >>> cells = Molecules(coordinate_hash=[1, 2, 3], numeric_value=[1.5, None, 3.5])
+    >>> len(cells)
+    3
+    >>> cells[1].numeric_value is None
+    True
+    """
+
+    __slots__ = ("_columns", "_count", "_lazy", "_native")
+
+    def __init__(
+        self,
+        coordinate_hash: Any,
+        numeric_value: Any = None,
+        text_commentary: Any = None,
+        date_value: Any = None,
+        boolean_value: Any = None,
+        error_value: Any = None,
+        timestamp: Any = None,
+        security_mask: Any = None,
+    ) -> None:
+        hashes = _columns.hashes(coordinate_hash)
+        count = len(hashes)
+        self._count = count
+        self._columns: list[Column | None] = [
+            Column(hashes),
+            _columns.numbers("numeric_value", numeric_value, count),
+            _columns.texts("text_commentary", text_commentary, count),
+            _columns.times("date_value", date_value, count),
+            _columns.booleans("boolean_value", boolean_value, count),
+            _columns.texts("error_value", error_value, count),
+            _columns.times("timestamp", timestamp, count),
+            _columns.masks("security_mask", security_mask, count),
+        ]
+        self._lazy: dict[int, Callable[[], Column | None]] = {}
+        self._native: _codec.Columns | None = None
+
+    @classmethod
+    def _from_columns(
+        cls,
+        count: int,
+        columns: Sequence[Column | None],
+        lazy: dict[int, Callable[[], Column | None]] | None = None,
+    ) -> Molecules:
+        """Columns that are known to be in shape; `lazy` ones are made when first asked for."""
+        molecules = cls.__new__(cls)
+        molecules._count = count
+        molecules._columns = list(columns)
+        molecules._lazy = lazy or {}
+        molecules._native = None
+        return molecules
+
+    def _column(self, field: int) -> Column | None:
+        make = self._lazy.get(field)
+        if make is not None:
+            self._columns[field] = make()
+            self._lazy.pop(field, None)
+        return self._columns[field]
+
+    def _native_columns(self) -> _codec.Columns:
+        if self._native is None:
+            columns = tuple(self._column(field) for field in range(len(FIELDS)))
+            self._native = _codec.Columns(self._count, columns)
+        return self._native
+
+    def _array(self, field: int) -> Array | None:
+        column = self._column(field)
+        return None if column is None else column.array()
+
+    @property
+    def coordinate_hash(self) -> npt.NDArray[np.uint64]:
+        """The cells, ``uint64[n, 2]``, low word first."""
+        array = self._array(0)
+        assert array is not None
+        return array
+
+    @property
+    def numeric_value(self) -> Array | None:
+        """Numbers, masked where a row has none; None when no row has one."""
+        return self._array(1)
+
+    @property
+    def text_commentary(self) -> Array | None:
+        """Texts as an object array, None in rows without; None when no row has one."""
+        return self._array(2)
+
+    @property
+    def date_value(self) -> Array | None:
+        """Dates as int64 Unix nanoseconds, masked where a row has none; None when no row has."""
+        return self._array(3)
+
+    @property
+    def boolean_value(self) -> Array | None:
+        """Booleans, masked where a row has none; None when no row has one."""
+        return self._array(4)
+
+    @property
+    def error_value(self) -> Array | None:
+        """Errors such as ``#DIV/0!`` as an object array; None when no row has one."""
+        return self._array(5)
+
+    @property
+    def timestamp(self) -> Array | None:
+        """Times of the writes as int64 Unix nanoseconds; None when no row has one."""
+        return self._array(6)
+
+    @property
+    def security_mask(self) -> Array | None:
+        """Access-control bits as uint64, masked where a row has none; None when no row has."""
+        return self._array(7)
+
+    def __len__(self) -> int:
+        return self._count
+
+    @overload
+    def __getitem__(self, index: int) -> Molecule: ...
+    @overload
+    def __getitem__(self, index: slice | Array) -> Molecules: ...
+    def __getitem__(self, index: int | slice | Array) -> Molecule | Molecules:
+        """One row by its number, or some rows by a slice or a numpy index."""
+        if isinstance(index, int | np.integer):
+            row = index + self._count if index < 0 else index
+            if not 0 <= row < self._count:
+                raise IndexError(f"row {index} is out of range: there are {self._count}")
+            return next(self[row : row + 1].__iter__())
+        columns = [self._column(field) for field in range(len(FIELDS))]
+        taken = [None if column is None else column.take(index) for column in columns]
+        assert taken[0] is not None
+        return Molecules._from_columns(len(taken[0].values), taken)
+
+    def __iter__(self) -> Iterator[Molecule]:
+        """Iterate over the rows."""
+        pairs = self.coordinate_hash.tolist()
+        hashes = [low | high << 64 for low, high in pairs]
+        others: list[Sequence[Any]] = []
+        for field in range(1, len(FIELDS)):
+            array = self._array(field)
+            others.append([None] * self._count if array is None else array.tolist())
+        errors = [None if error is None else CellError(error) for error in others[4]]
+        others[4] = errors
+        return map(Molecule, hashes, *others)
+
+    def __eq__(self, other: object) -> bool:
+        """Equal in every row and field: the same fields set, to the same values (NaN equals NaN)."""
+        if not isinstance(other, Molecules):
+            return NotImplemented
+        return self._count == other._count and all(
+            _columns.equal(self._column(field), other._column(field), self._count)
+            for field in range(len(FIELDS))
+        )
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        given = [
+            name
+            for field, name in enumerate(FIELDS)
+            if field in self._lazy or self._columns[field] is not None
+        ]
+        return f"<Molecules: {self._count} rows of {', '.join(given)}>"
+
+    def to_numpy(self) -> Array:
+        """Return the rows as a structured array of shape (n,), with the columns that are set.
+
+        Hashes are ``('<u8', (2,))``, texts are objects. When rows lack a field, the result is a
+        `numpy.ma.MaskedArray` with a mask for each field.
+        """
+        columns = {
+            name: column
+            for field, name in enumerate(FIELDS)
+            if (column := self._column(field)) is not None
+        }
+        dtype = [
+            (name, column.values.dtype, column.values.shape[1:]) for name, column in columns.items()
+        ]
+        rows = np.empty(self._count, dtype)
+        for name, column in columns.items():
+            rows[name] = column.values
+        if all(column.absent is None for column in columns.values()):
+            return rows
+        masked = np.ma.MaskedArray(rows)
+        for name, column in columns.items():
+            if column.absent is not None:
+                masked.mask[name] = column.absent
+        return masked

@@ -1,0 +1,347 @@
+#include "encode.hpp"
+
+#include <new>
+#include <utility>
+
+namespace atomwire {
+namespace {
+
+constexpr uint64_t kVtableBytes = vtable_bytes(kMoleculeFields);
+constexpr uint64_t kBlockRows = 256;  // a block of records and its sources stay in the L1 cache
+constexpr uint32_t kNoText = UINT32_MAX;
+constexpr unsigned kWide = 4;
+constexpr unsigned kTexts = 2;
+
+constexpr uint64_t string_bytes(uint64_t length) noexcept {
+  return align_up(kVectorHeader + length + 1, 4);
+}
+
+constexpr unsigned id(MoleculeField field) noexcept { return static_cast<unsigned>(field); }
+
+// ---- The inner loop: one instance for each set of 8-byte columns and length of the tail, so that
+// every distance in it is a constant.
+
+using Stamp = void (*)(uint8_t* record, uint64_t count, uint32_t soffset,
+                       const uint8_t* const* wide, const uint8_t* hash, int64_t hash_stride);
+
+template <unsigned Wide, bool LongTail>
+void stamp(uint8_t* record, uint64_t count, uint32_t soffset, const uint8_t* const* wide,
+           const uint8_t* hash, int64_t hash_stride) noexcept {
+  constexpr uint64_t wides = (Wide & 1) + (Wide >> 1 & 1) + (Wide >> 2 & 1) + (Wide >> 3 & 1);
+  constexpr uint64_t tail = 8 + 8 * wides;
+  constexpr uint64_t hash_at = tail + (LongTail ? 16 : 8);
+  constexpr uint64_t stride = hash_at + kHashBytes;
+  constexpr uint64_t hash_offset = hash_at - kVectorHeader - 4;
+
+  for (uint64_t row = 0; row < count; ++row) {
+    store<uint64_t>(record, soffset | hash_offset << 32);
+    uint8_t* to = record + 8;
+    for (unsigned column = 0; column < kWide; ++column) {
+      if ((Wide >> column & 1) == 0) continue;
+      store(to, load<uint64_t>(wide[column] + 8 * row));
+      to += 8;
+    }
+    if (LongTail) store<uint64_t>(record + tail, 0);
+    store<uint64_t>(record + hash_at - 8, kHashBytes << 32);
+    std::memcpy(record + hash_at, hash, kHashBytes);
+    record += stride;
+    soffset += static_cast<uint32_t>(stride);
+    hash += hash_stride;
+  }
+}
+
+template <std::size_t... Index>
+constexpr auto stamps(std::index_sequence<Index...>) noexcept {
+  struct Table {
+    Stamp of[sizeof...(Index)];
+  };
+  return Table{{stamp<Index / 2, (Index & 1) != 0>...}};
+}
+constexpr auto kStamps = stamps(std::make_index_sequence<2u << kWide>());
+
+// ---- Sharing equal strings. A small direct-mapped table finds most repeats (categories, error
+// codes) at the cost of one compare, and never grows.
+
+class SharedTexts {
+ public:
+  // The place of an equal text seen before, or kNoText after remembering this one.
+  uint32_t find_or_add(const Text& text, uint32_t place) noexcept {
+    Entry& entry = entries_[slot_for(text)];
+    if (entry.text.present() && entry.text.size == text.size &&
+        std::memcmp(entry.text.data, text.data, text.size) == 0) {
+      return entry.place;
+    }
+    entry = {text, place};
+    return kNoText;
+  }
+
+ private:
+  static constexpr unsigned kBits = 10;
+  struct Entry {
+    Text text;
+    uint32_t place = 0;
+  };
+
+  static uint64_t slot_for(const Text& text) noexcept {
+    uint64_t head = 0;
+    uint64_t last = 0;
+    if (text.size >= 8) {
+      std::memcpy(&head, text.data, 8);
+      std::memcpy(&last, text.data + text.size - 8, 8);
+    } else {
+      std::memcpy(&head, text.data, text.size);
+    }
+    const uint64_t mixed = (head ^ (last * 0x9E3779B97F4A7C15u) ^ text.size) * 0xD6E8FEB86659FD93u;
+    return mixed >> (64 - kBits);
+  }
+
+  Entry entries_[1u << kBits];
+};
+
+}  // namespace
+
+// Sets fields_, uniform_ and, where rows differ, presence_.
+EncodeError MoleculePlan::find_presence() noexcept {
+  const MoleculeColumns& in = *columns_;
+  FieldSet given = bit(MoleculeField::coordinate_hash);
+  bool may_differ = in.boolean.absent != nullptr;
+  for (unsigned column = 0; column < kWide; ++column) {
+    if (in.wide[column].given()) given |= bit(kWideFields[column]);
+    may_differ |= in.wide[column].absent != nullptr;
+  }
+  if (in.boolean.given()) given |= bit(MoleculeField::boolean_value);
+  for (unsigned column = 0; column < kTexts; ++column) {
+    if (!in.text[column].given()) continue;
+    if (in.text[column].constant && !in.text[column].rows[0].present()) continue;
+    given |= bit(kTextFields[column]);
+    may_differ |= !in.text[column].constant;
+  }
+  fields_ = given;
+  uniform_ = true;
+  if (!may_differ || in.count == 0) return EncodeError::none;
+
+  presence_.reset(new (std::nothrow) FieldSet[in.count]);
+  if (!presence_) return EncodeError::no_memory;
+  std::memset(presence_.get(), given, in.count);
+  const auto mask_out = [&](const ScalarColumn& column, MoleculeField field) {
+    if (!column.given() || column.absent == nullptr) return;
+    const uint8_t* absent = column.absent;
+    for (uint64_t row = 0; row < in.count; ++row, absent += column.absent_stride) {
+      if (*absent != 0) presence_[row] &= static_cast<FieldSet>(~bit(field));
+    }
+  };
+  for (unsigned column = 0; column < kWide; ++column) {
+    mask_out(in.wide[column], kWideFields[column]);
+  }
+  mask_out(in.boolean, MoleculeField::boolean_value);
+  for (unsigned column = 0; column < kTexts; ++column) {
+    const TextColumn& text = in.text[column];
+    if (!text.given() || text.constant) continue;
+    for (uint64_t row = 0; row < in.count; ++row) {
+      if (!text.rows[row].present()) presence_[row] &= static_cast<FieldSet>(~bit(kTextFields[column]));
+    }
+  }
+
+  FieldSet any = 0;
+  FieldSet all = 0xFF;
+  for (uint64_t row = 0; row < in.count; ++row) {
+    any |= presence_[row];
+    all &= presence_[row];
+  }
+  fields_ = any;
+  uniform_ = any == all;
+  if (uniform_) presence_.reset();
+  return EncodeError::none;
+}
+
+// Gives every text its place in the heap; equal texts share one.
+EncodeError MoleculePlan::place_texts() noexcept {
+  uint64_t at = 0;
+  uint64_t apparent = 0;  // as a reader counts it that meets shared strings again and again
+  for (unsigned column = 0; column < kTexts; ++column) {
+    const TextColumn& text = columns_->text[column];
+    text_place_[column].reset();
+    if (!text.given() || columns_->count == 0) continue;
+    const uint64_t rows = text.constant ? 1 : columns_->count;
+    text_place_[column].reset(new (std::nothrow) uint32_t[rows]);
+    const std::unique_ptr<SharedTexts> shared(new (std::nothrow) SharedTexts);
+    if (!text_place_[column] || !shared) return EncodeError::no_memory;
+
+    for (uint64_t row = 0; row < rows; ++row) {
+      const Text& each = text.rows[row];
+      uint32_t& place = text_place_[column][row];
+      place = kNoText;
+      if (!each.present()) continue;
+      apparent += (text.constant ? columns_->count : 1) * string_bytes(each.size);
+      if (apparent > kMaxEventBytes) return EncodeError::too_large;
+      place = shared->find_or_add(each, static_cast<uint32_t>(at));
+      if (place != kNoText) continue;
+      place = static_cast<uint32_t>(at);
+      at += string_bytes(each.size);
+    }
+  }
+  heap_bytes_ = at;
+  return EncodeError::none;
+}
+
+// The distinct sets of fields; each gets a vtable.
+void MoleculePlan::list_sets() noexcept {
+  vtables_ = 0;
+  if (columns_->count == 0) return;
+  if (uniform_) {
+    sets_[vtables_++] = fields_;
+    return;
+  }
+  bool occurs[256] = {};
+  for (uint64_t row = 0; row < columns_->count; ++row) occurs[presence_[row]] = true;
+  for (unsigned set = 0; set < 256; ++set) {
+    if (!occurs[set]) continue;
+    vtable_of_[set] = static_cast<uint8_t>(vtables_);
+    sets_[vtables_++] = static_cast<FieldSet>(set);
+  }
+}
+
+EncodeError MoleculePlan::prepare(const MoleculeColumns& columns, uint64_t start) noexcept {
+  columns_ = &columns;
+  if (columns.count > kMaxMolecules) return EncodeError::too_many_molecules;
+  if (const EncodeError error = find_presence(); error != EncodeError::none) return error;
+  if (const EncodeError error = place_texts(); error != EncodeError::none) return error;
+
+  layout_ = record_layout(fields_);
+  list_sets();
+
+  vector_ = start;
+  vtable_start_ = vector_ + kVectorHeader + kOffsetBytes * columns.count;
+  records_ = align_up(vtable_start_ + kVtableBytes * vtables_, 8);
+  heap_ = records_ + layout_.stride * columns.count;
+  end_ = align_up(heap_ + heap_bytes_, 8);
+  return end_ > kMaxEventBytes ? EncodeError::too_large : EncodeError::none;
+}
+
+void MoleculePlan::write(uint8_t* event) const noexcept {
+  write_offsets(event);
+  write_vtables(event);
+  write_records(event);
+  write_heap(event);
+}
+
+void MoleculePlan::write_offsets(uint8_t* event) const noexcept {
+  const uint64_t count = columns_->count;
+  store(event + vector_, static_cast<uint32_t>(count));
+  uint8_t* const elements = event + vector_ + kVectorHeader;
+  const uint32_t first = static_cast<uint32_t>(records_ - (vector_ + kVectorHeader));
+  const uint32_t step = static_cast<uint32_t>(layout_.stride - kOffsetBytes);
+  for (uint64_t row = 0; row < count; ++row) {
+    store(elements + kOffsetBytes * row, first + static_cast<uint32_t>(row) * step);
+  }
+}
+
+void MoleculePlan::write_vtables(uint8_t* event) const noexcept {
+  uint64_t at = vtable_start_;
+  for (unsigned vtable = 0; vtable < vtables_; ++vtable, at += kVtableBytes) {
+    store(event + at, static_cast<uint16_t>(kVtableBytes));
+    store(event + at + 2, layout_.table_bytes);
+    for (unsigned field = 0; field < kMoleculeFields; ++field) {
+      const bool present = (sets_[vtable] >> field & 1) != 0;
+      store(event + at + slot_of(field), present ? layout_.place[field] : uint16_t{0});
+    }
+  }
+  std::memset(event + at, 0, records_ - at);
+}
+
+void MoleculePlan::write_records(uint8_t* event) const noexcept {
+  const MoleculeColumns& in = *columns_;
+  unsigned wide_set = 0;
+  for (unsigned column = 0; column < kWide; ++column) {
+    if ((fields_ & bit(kWideFields[column])) != 0) wide_set |= 1u << column;
+  }
+  const bool long_tail = layout_.hash - layout_.tail == 16;
+  const Stamp stamp_block = kStamps.of[wide_set * 2 + (long_tail ? 1 : 0)];
+
+  alignas(64) uint8_t scratch[kWide][kBlockRows * 8];
+  const uint8_t* wide[kWide] = {};
+  for (uint64_t first = 0; first < in.count; first += kBlockRows) {
+    const uint64_t count = in.count - first < kBlockRows ? in.count - first : kBlockRows;
+    for (unsigned column = 0; column < kWide; ++column) {
+      if ((wide_set >> column & 1) == 0) continue;
+      const ScalarColumn& from = in.wide[column];
+      const bool to_double = kWideFields[column] == MoleculeField::numeric_value;
+      const bool as_stored =
+          to_double ? from.kind == Kind::f64 : from.kind == Kind::i64 || from.kind == Kind::u64;
+      if (as_stored && from.stride == 8) {
+        wide[column] = from.data + 8 * first;
+      } else {
+        if (from.stride != 0 || first == 0) load_wide(from, to_double, first, count, scratch[column]);
+        wide[column] = scratch[column];
+      }
+    }
+    const uint64_t at = records_ + first * layout_.stride;
+    stamp_block(event + at, count, static_cast<uint32_t>(at - vtable_start_), wide,
+                in.hash.data + static_cast<int64_t>(first) * in.hash.stride, in.hash.stride);
+
+    if ((fields_ & bit(MoleculeField::boolean_value)) != 0) {
+      uint8_t* to = event + at + layout_.place[id(MoleculeField::boolean_value)];
+      const uint8_t* from = in.boolean.data + static_cast<int64_t>(first) * in.boolean.stride;
+      for (uint64_t row = 0; row < count; ++row, to += layout_.stride, from += in.boolean.stride) {
+        *to = *from != 0;
+      }
+    }
+    if (!uniform_) apply_presence(event, first, count);
+    point_to_texts(event, first, count);
+  }
+}
+
+// Turns records stamped with all fields into records with their own vtable. A field that is not in
+// it reads as zero bytes, so that nothing of a masked value leaves the process.
+void MoleculePlan::apply_presence(uint8_t* event, uint64_t first, uint64_t count) const noexcept {
+  for (uint64_t row = first; row < first + count; ++row) {
+    const uint64_t at = records_ + row * layout_.stride;
+    const FieldSet set = presence_[row];
+    const uint64_t vtable = vtable_start_ + kVtableBytes * vtable_of_[set];
+    store(event + at, static_cast<int32_t>(at - vtable));
+    const unsigned missing = fields_ & ~unsigned{set};
+    if (missing == 0) continue;
+    for (const MoleculeField field : kWideFields) {
+      if ((missing & bit(field)) != 0) store<uint64_t>(event + at + layout_.place[id(field)], 0);
+    }
+    if ((missing & bit(MoleculeField::boolean_value)) != 0) {
+      event[at + layout_.place[id(MoleculeField::boolean_value)]] = 0;
+    }
+  }
+}
+
+void MoleculePlan::point_to_texts(uint8_t* event, uint64_t first, uint64_t count) const noexcept {
+  for (unsigned column = 0; column < kTexts; ++column) {
+    if ((fields_ & bit(kTextFields[column])) == 0) continue;
+    const uint32_t* const places = text_place_[column].get();
+    const bool constant = columns_->text[column].constant;
+    uint64_t at = records_ + first * layout_.stride + layout_.place[id(kTextFields[column])];
+    for (uint64_t row = first; row < first + count; ++row, at += layout_.stride) {
+      const uint32_t place = places[constant ? 0 : row];
+      if (place != kNoText) store(event + at, static_cast<uint32_t>(heap_ + place - at));
+    }
+  }
+}
+
+void MoleculePlan::write_heap(uint8_t* event) const noexcept {
+  uint64_t at = 0;
+  for (unsigned column = 0; column < kTexts; ++column) {
+    const uint32_t* const places = text_place_[column].get();
+    if (places == nullptr) continue;
+    const TextColumn& text = columns_->text[column];
+    const uint64_t rows = text.constant ? 1 : columns_->count;
+    for (uint64_t row = 0; row < rows; ++row) {
+      if (places[row] != at) continue;  // absent, or shared with a text before
+      const Text& each = text.rows[row];
+      uint8_t* const to = event + heap_ + at;
+      const uint64_t size = string_bytes(each.size);
+      store<uint32_t>(to + size - 4, 0);  // the NUL and the padding
+      store(to, static_cast<uint32_t>(each.size));
+      std::memcpy(to + kVectorHeader, each.data, each.size);
+      at += size;
+    }
+  }
+  std::memset(event + heap_ + at, 0, end_ - heap_ - at);
+}
+
+}  // namespace atomwire
