@@ -84,10 +84,6 @@ cdef extern from "peek.hpp" namespace "atomwire" nogil:
     cbool peek_hash(Bytes, int64_t, const uint8_t*&, Fault&)
 
 
-cdef extern from "verify.hpp" namespace "atomwire" nogil:
-    cbool verify_bytes "atomwire::verify"(Bytes, Fault&)
-
-
 cdef extern from "scan.hpp" namespace "atomwire" nogil:
     cdef cppclass ScannedField:
         uint64_t present
@@ -103,7 +99,12 @@ cdef extern from "scan.hpp" namespace "atomwire" nogil:
         cbool constant_hash
         ScannedField fields[8]
 
-    cbool scan_molecules(Bytes, Scan&, Fault&)
+
+cdef extern from "verify.hpp" namespace "atomwire" nogil:
+    cbool verify_bytes "atomwire::verify"(Bytes, Scan&, Fault&)
+
+
+cdef extern from "gather.hpp" namespace "atomwire" nogil:
     cbool gather_hashes(Bytes, uint64_t, uint8_t*, Fault&)
     cbool gather_scalars(Bytes, uint64_t, MoleculeField, uint8_t*, Fault&)
     cbool gather_absent(Bytes, uint64_t, MoleculeField, uint8_t*, Fault&)

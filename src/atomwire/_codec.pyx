@@ -92,6 +92,7 @@ MAX_EVENT_BYTES = kMaxEventBytes
 
 # Below this many molecules a call is shorter than giving the GIL away and taking it back.
 cdef uint64_t RELEASE_GIL_FROM = 1000
+cdef uint64_t RELEASE_GIL_FROM_BYTES = 64 * RELEASE_GIL_FROM
 
 
 # ---- Errors: the one place where native codes become exceptions.
@@ -205,30 +206,128 @@ cdef object peek_string(object buf, EventField field):
 
 
 def peek_event_id(buf, /):
+    """Return the event id, or None when it is absent.
+
+    Checks the path to this field and nothing else.
+
+    Parameters
+    ----------
+    buf : bytes-like
+        One message; any contiguous buffer.
+
+    Raises
+    ------
+    InvalidEventError
+        When the path to the field leads outside the buffer.
+    """
     return peek_string(buf, EventField.event_id)
 
 
 def peek_trace_id(buf, /):
+    """Return the OpenTelemetry trace id, or None when it is absent.
+
+    Checks the path to this field and nothing else.
+
+    Parameters
+    ----------
+    buf : bytes-like
+        One message; any contiguous buffer.
+
+    Raises
+    ------
+    InvalidEventError
+        When the path to the field leads outside the buffer.
+    """
     return peek_string(buf, EventField.trace_id)
 
 
 def peek_tenant_id(buf, /):
+    """Return the tenant, or None when it is absent.
+
+    Checks the path to this field and nothing else.
+
+    Parameters
+    ----------
+    buf : bytes-like
+        One message; any contiguous buffer.
+
+    Raises
+    ------
+    InvalidEventError
+        When the path to the field leads outside the buffer.
+    """
     return peek_string(buf, EventField.tenant_id)
 
 
 def peek_user_id(buf, /):
+    """Return the user, or None when it is absent.
+
+    Checks the path to this field and nothing else.
+
+    Parameters
+    ----------
+    buf : bytes-like
+        One message; any contiguous buffer.
+
+    Raises
+    ------
+    InvalidEventError
+        When the path to the field leads outside the buffer.
+    """
     return peek_string(buf, EventField.user_id)
 
 
 def peek_schema_payload(buf, /):
+    """Return the JSON text of a structural change, or None when it is absent.
+
+    Checks the path to this field and nothing else.
+
+    Parameters
+    ----------
+    buf : bytes-like
+        One message; any contiguous buffer.
+
+    Raises
+    ------
+    InvalidEventError
+        When the path to the field leads outside the buffer.
+    """
     return peek_string(buf, EventField.schema_payload)
 
 
 def peek_region(buf, /):
+    """Return the region that all molecules share, or None when they are mixed.
+
+    Checks the path to this field and nothing else.
+
+    Parameters
+    ----------
+    buf : bytes-like
+        One message; any contiguous buffer.
+
+    Raises
+    ------
+    InvalidEventError
+        When the path to the field leads outside the buffer.
+    """
     return peek_string(buf, EventField.region)
 
 
 def peek_timestamp(buf, /):
+    """Return the event's time in Unix nanoseconds, 0 when it is absent.
+
+    Checks the path to this field and nothing else.
+
+    Parameters
+    ----------
+    buf : bytes-like
+        One message; any contiguous buffer.
+
+    Raises
+    ------
+    InvalidEventError
+        When the path to the field leads outside the buffer.
+    """
     cdef Py_buffer view
     cdef Bytes memory
     cdef Fault fault
@@ -243,6 +342,20 @@ def peek_timestamp(buf, /):
 
 
 def peek_type(buf, /):
+    """Return the `EventType`, UNKNOWN when it is absent.
+
+    Checks the path to this field and nothing else.
+
+    Parameters
+    ----------
+    buf : bytes-like
+        One message; any contiguous buffer.
+
+    Raises
+    ------
+    InvalidEventError
+        When the path to the field leads outside the buffer.
+    """
     cdef Py_buffer view
     cdef Bytes memory
     cdef Fault fault
@@ -268,6 +381,20 @@ cdef object event_type(int8_t value):
 
 
 def peek_molecule_count(buf, /):
+    """Return how many molecules the event carries.
+
+    Checks the path to this field and nothing else.
+
+    Parameters
+    ----------
+    buf : bytes-like
+        One message; any contiguous buffer.
+
+    Raises
+    ------
+    InvalidEventError
+        When the path to the field leads outside the buffer.
+    """
     cdef Py_buffer view
     cdef Bytes memory
     cdef Fault fault
@@ -282,6 +409,24 @@ def peek_molecule_count(buf, /):
 
 
 def peek_coordinate_hash(buf, Py_ssize_t index=0):
+    """Return the 128-bit coordinate hash of one molecule as an int.
+
+    Checks the path to this hash and nothing else.
+
+    Parameters
+    ----------
+    buf : bytes-like
+        One message; any contiguous buffer.
+    index : int
+        Which molecule; a negative one counts from the end.
+
+    Raises
+    ------
+    IndexError
+        When there is no such molecule.
+    InvalidEventError
+        When the path leads outside the buffer, or the hash is missing or not 16 bytes.
+    """
     cdef Py_buffer view
     cdef Bytes memory
     cdef Fault fault
@@ -313,6 +458,28 @@ cdef object filled(object out, uint64_t rows):
 
 
 def peek_coordinate_hashes(buf, out=None):
+    """Return the coordinate hashes of all molecules of one message.
+
+    Parameters
+    ----------
+    buf : bytes-like
+        One message; any contiguous buffer.
+    out : uint64[m, 2], optional
+        Contiguous, at least as many rows as there are molecules; filled instead of a new array.
+
+    Returns
+    -------
+    uint64[n, 2]
+        Low word first. `out`, or its first n rows, where it was given.
+
+    Raises
+    ------
+    InvalidEventError
+        When a path leads outside the buffer, or a hash is missing or not 16 bytes; `out` may be
+        filled in part.
+    TypeError, ValueError
+        When `out` has another type or too few rows.
+    """
     cdef Py_buffer view
     cdef Bytes memory
     cdef Fault fault
@@ -352,6 +519,30 @@ cdef object message_value(object message, Py_ssize_t number):
 
 
 def peek_batch(bufs, out=None):
+    """Return the coordinate hash of the first molecule of each message.
+
+    Parameters
+    ----------
+    bufs : iterable of bytes-like or confluent_kafka.Message
+        The messages; a list or tuple is read in place.
+    out : uint64[m, 2], optional
+        Contiguous, at least as many rows as there are messages; filled instead of a new array.
+
+    Returns
+    -------
+    uint64[n, 2]
+        Low word first. `out`, or its first n rows, where it was given.
+
+    Raises
+    ------
+    IndexError
+        When an event has no molecules.
+    InvalidEventError
+        When a path leads outside a buffer, or a hash is missing or not 16 bytes. The field names
+        the message, as in ``bufs[3].molecules[0].coordinate_hash``.
+    TypeError, ValueError
+        When `out` has another type or too few rows, or a message has no value.
+    """
     cdef Py_buffer view
     cdef Bytes memory
     cdef Fault fault
@@ -388,37 +579,56 @@ cdef int raise_batch_fault(const Fault& fault, uint64_t size, Py_ssize_t number)
         raise InvalidEventError(f"bufs[{number}].{error.field}", error.position, error.reason) from None
 
 
-# ---- Verifying and scanning.
+# ---- Verifying and reading columns.
 
-def verify(buf, /):
+cdef int check(object buf, Scan& scan) except -1:
     cdef Py_buffer view
     cdef Bytes memory
     cdef Fault fault
     cdef cbool sound
     acquire(buf, &view, &memory)
     try:
-        with nogil:
-            sound = verify_bytes(memory, fault)
+        if memory.size < RELEASE_GIL_FROM_BYTES:
+            sound = verify_bytes(memory, scan, fault)
+        else:
+            with nogil:
+                sound = verify_bytes(memory, scan, fault)
         if not sound:
             raise_fault(fault, memory.size)
     finally:
         release(&view)
+    return 0
+
+
+def verify(buf, /):
+    """Verify a whole event: all that the official C++ verifier checks, and the wire contract.
+
+    The contract adds: a tenant that is not empty, hashes of 16 bytes, at most 999,999 molecules,
+    strings in UTF-8 that do not overlap. Time and memory are linear in the size of `buf`.
+
+    Parameters
+    ----------
+    buf : bytes-like
+        One message; any contiguous buffer.
+
+    Raises
+    ------
+    InvalidEventError
+        Names the first field that is wrong, the byte position and the reason.
+    """
+    cdef Scan scan
+    check(buf, scan)
 
 
 def scan(buf, /):
-    cdef Py_buffer view
-    cdef Bytes memory
-    cdef Fault fault
+    """Verify, and tell how the molecules lie.
+
+    Returns the number of molecules, their stride (None when it varies), the position of the first
+    hash (None when hashes have another stride), and for each field in how many molecules it is
+    present and its position in the first (None when it varies).
+    """
     cdef Scan found
-    cdef cbool sound
-    acquire(buf, &view, &memory)
-    try:
-        with nogil:
-            sound = scan_molecules(memory, found, fault)
-        if not sound:
-            raise_fault(fault, memory.size)
-    finally:
-        release(&view)
+    check(buf, found)
     stride = found.stride if found.constant_stride else None
     hashes = found.first_hash if found.constant_stride and found.constant_hash else None
     fields = []
@@ -792,6 +1002,40 @@ cdef inline void store_padding(uint8_t* event, uint64_t size) noexcept:
 
 def encode(tenant_id, molecules=None, *, type=None, event_id=None, trace_id=None, timestamp=None,
            user_id=None, schema_payload=None, region=None):
+    """Encode one event.
+
+    Parameters
+    ----------
+    tenant_id : str
+        Never empty: it is also the key of the Kafka message.
+    molecules : Molecules, optional
+        The changed cells, at most 999,999.
+    type : EventType, optional
+        MOLECULE_WRITE when there are molecules, SCHEMA_CHANGE with a `schema_payload` alone; needed
+        otherwise.
+    event_id : str or uuid.UUID, optional
+        36 characters; a new UUIDv7 (RFC 9562) when not given.
+    trace_id : str, optional
+        OpenTelemetry trace id, 32 hex characters.
+    timestamp : int, datetime or datetime64, optional
+        Unix nanoseconds as int; now when not given.
+    user_id : str, optional
+    schema_payload : str, optional
+        JSON text.
+    region : str, optional
+        The region that all molecules share.
+
+    Returns
+    -------
+    bytes
+        The whole message.
+
+    Raises
+    ------
+    TypeError, ValueError
+        Naming the argument, its value and what it must be. ValueError, too, for more molecules or
+        bytes than one event may have; `Encoder.split` makes several events.
+    """
     draft = Draft(tenant_id, molecules, type, event_id, trace_id, timestamp, user_id,
                   schema_payload, region)
     event = PyBytes_FromStringAndSize(NULL, <Py_ssize_t>draft.size)
@@ -801,6 +1045,28 @@ def encode(tenant_id, molecules=None, *, type=None, event_id=None, trace_id=None
 
 def encode_into(buffer, tenant_id, molecules=None, *, type=None, event_id=None, trace_id=None,
                 timestamp=None, user_id=None, schema_payload=None, region=None):
+    """Encode one event into memory of the caller's.
+
+    Parameters
+    ----------
+    buffer : writable bytes-like
+        Where the event goes, from its first byte on. Nothing is written when it is too small.
+    tenant_id, molecules, type, event_id, trace_id, timestamp, user_id, schema_payload, region
+        As for `encode`.
+
+    Returns
+    -------
+    int
+        How many bytes were written.
+
+    Raises
+    ------
+    BufferError
+        When the event does not fit, with the size it needs.
+    TypeError, ValueError
+        Naming the argument, its value and what it must be. ValueError, too, for more molecules or
+        bytes than one event may have; `Encoder.split` makes several events.
+    """
     draft = Draft(tenant_id, molecules, type, event_id, trace_id, timestamp, user_id,
                   schema_payload, region)
     target = hold(buffer, PyBUF_WRITABLE)
@@ -814,14 +1080,40 @@ def encode_into(buffer, tenant_id, molecules=None, *, type=None, event_id=None, 
 
 def encoded_size(tenant_id, molecules=None, *, type=None, event_id=None, trace_id=None,
                  timestamp=None, user_id=None, schema_payload=None, region=None):
+    """Return how many bytes `encode` makes of the same arguments; it is exact.
+
+    Parameters
+    ----------
+    tenant_id, molecules, type, event_id, trace_id, timestamp, user_id, schema_payload, region
+        As for `encode`.
+
+    Raises
+    ------
+    TypeError, ValueError
+        Naming the argument, its value and what it must be. ValueError, too, for more molecules or
+        bytes than one event may have; `Encoder.split` makes several events.
+    """
     return Draft(tenant_id, molecules, type, event_id, trace_id, timestamp, user_id,
                  schema_payload, region).size
 
 
 cdef class Encoder:
-    """Encodes for one tenant: what is the same in all its events is stamped once.
+    """Encodes MOLECULE_WRITE events of one tenant; what they share is stamped once.
 
-    Immutable, so threads may share it.
+    It never changes, so threads may share it. Each event gets a fresh event id (UUIDv7) and time.
+
+    Parameters
+    ----------
+    tenant_id : str
+        Never empty.
+    user_id, region : str, optional
+    trace_id : str, optional
+        32 hex characters.
+
+    Raises
+    ------
+    TypeError, ValueError
+        Naming the argument, its value and what it must be.
     """
 
     cdef bytes head
@@ -849,6 +1141,30 @@ cdef class Encoder:
         return event
 
     def cell(self, coordinate_hash, value, *, timestamp=None, security_mask=None):
+        """Encode one changed cell: the keystroke.
+
+        Parameters
+        ----------
+        coordinate_hash : int or 16 bytes
+            The cell.
+        value : float, int, str, bool, datetime, date, datetime64, CellError or None
+            Its type says which value field it becomes; None sets none of them.
+        timestamp : int, datetime or datetime64, optional
+            When the cell was written: the time of the event, and of the molecule. When not given,
+            the event carries the present and the molecule no time of its own.
+        security_mask : int, optional
+            64 bits without a sign.
+
+        Returns
+        -------
+        bytes
+            An event with one molecule.
+
+        Raises
+        ------
+        TypeError, ValueError
+            Naming the argument, its value and what it must be.
+        """
         cdef MoleculePlan plan
         cdef MoleculeColumns columns
         cdef uint8_t hash_bytes[16]
@@ -871,7 +1187,7 @@ cdef class Encoder:
             truth = bool(value)
             set_scalar(&columns.boolean, &truth, Kind.u8)
         elif isinstance(value, (int, float, np.number)):
-            number = value
+            number = checked_number(value)
             set_scalar(&columns.wide[0], &number, Kind.f64)
         elif isinstance(value, str):
             error = isinstance(value, CellError)
@@ -896,6 +1212,22 @@ cdef class Encoder:
         return self.stamp(plan, 1, now, event_time)
 
     def molecules(self, molecules):
+        """Encode changed cells as one event.
+
+        Parameters
+        ----------
+        molecules : Molecules
+            At most 999,999.
+
+        Returns
+        -------
+        bytes
+
+        Raises
+        ------
+        ValueError
+            When there are more, or more bytes than one event may have.
+        """
         cdef MoleculePlan plan
         columns = columns_of(molecules)
         prepare_plan(plan, columns.native, <uint64_t>PyBytes_GET_SIZE(self.head))
@@ -903,6 +1235,25 @@ cdef class Encoder:
         return self.stamp(plan, columns.count, now, now)
 
     def split(self, molecules, Py_ssize_t max_bytes):
+        """Encode changed cells as several events, in order, none larger than the limit.
+
+        Parameters
+        ----------
+        molecules : Molecules
+            Any number; none make no event.
+        max_bytes : int
+            Such as the broker's ``message.max.bytes``, less the room for key and headers.
+
+        Returns
+        -------
+        iterator of bytes
+
+        Raises
+        ------
+        ValueError
+            While iterating, when one molecule alone is larger than the limit. The events before it
+            have been handed out by then.
+        """
         return self.parts(columns_of(molecules), <uint64_t>max(max_bytes, 0))
 
     def parts(self, Columns columns, uint64_t max_bytes):
@@ -957,3 +1308,12 @@ cdef uint64_t checked_mask(object mask) except? 0:
         return mask
     except OverflowError:
         raise ValueError(f"security_mask: {mask} does not fit into 64 bits without a sign") from None
+    except TypeError:
+        raise TypeError(f"security_mask: {mask!r} is a {type(mask).__name__}, not an int") from None
+
+
+cdef double checked_number(object value) except? -1:
+    try:
+        return value
+    except OverflowError:
+        raise ValueError(f"value: {value} does not fit into a float") from None

@@ -171,8 +171,8 @@ def texts(field: str, given: Any, count: int) -> Column | None:
 
 def _rows_of_texts(given: Any) -> list[Any]:
     if isinstance(given, np.ma.MaskedArray):
-        masked: list[Any] = given.astype(object).filled(None).tolist()
-        return masked
+        masked = np.ma.MaskedArray(given, dtype=object)
+        return list(masked.filled(None).tolist())
     if hasattr(given, "tolist"):
         return list(given.tolist())
     return list(given)
@@ -201,18 +201,15 @@ def _split(field: str, given: Any, blank: Any, convert: Any) -> tuple[Array, Any
     if isinstance(given, np.ma.MaskedArray):
         mask = given.mask
         return _native(np.asarray(given.data)), None if mask is np.ma.nomask else np.asarray(mask)
-    if isinstance(given, np.ndarray | np.generic) or hasattr(given, "__array_interface__"):
+    if hasattr(given, "__array__"):
         array = np.asarray(given)
         if array.dtype.kind != "O":
             return _native(array), None
         given = array.tolist()
+    elif _is_scalar(given):
+        return np.asarray(convert(given)), None
     elif not isinstance(given, list | tuple):
-        if _is_scalar(given):
-            return np.asarray(convert(given)), None
-        array = np.asarray(given) if hasattr(given, "__array__") else None
-        if array is not None and array.dtype.kind != "O":
-            return _native(array), None
-        given = list(given) if array is None else array.tolist()
+        given = list(given)
     return _from_sequence(field, given, blank, convert)
 
 

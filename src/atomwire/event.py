@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cached_property, partial
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
@@ -11,6 +12,12 @@ from atomwire import _codec
 from atomwire._columns import FIELDS, Column
 from atomwire.event_type import EventType
 from atomwire.molecules import Molecules
+
+if TYPE_CHECKING:
+    from typing_extensions import Buffer
+
+# As `_codec.scan` tells it.
+Scan: TypeAlias = tuple[int, int | None, int | None, list[tuple[int, int | None]]]
 
 _DTYPES = {1: np.float64, 3: np.int64, 4: np.bool_, 6: np.int64, 7: np.uint64}
 _TEXTS = (2, 5)
@@ -22,8 +29,9 @@ class Event:
     Made by `decode`.
     """
 
-    def __init__(self, buffer: bytes) -> None:
+    def __init__(self, buffer: bytes, scan: Scan) -> None:
         self._buffer = buffer
+        self._scan = scan
 
     @property
     def event_id(self) -> str | None:
@@ -70,17 +78,16 @@ class Event:
     @cached_property
     def molecules(self) -> Molecules:
         """The changed cells; numeric columns are views on the message where its layout allows."""
-        return read_molecules(self._buffer)
+        return read_molecules(self._buffer, self._scan)
 
     def __repr__(self) -> str:
-        count = _codec.peek_molecule_count(self._buffer)
         return (
             f"<Event {self.type.name} {self.event_id} of tenant {self.tenant_id!r}: "
-            f"{count} molecules, {len(self._buffer)} bytes>"
+            f"{self._scan[0]} molecules, {len(self._buffer)} bytes>"
         )
 
 
-def decode(buf: _codec.Buffer) -> Event:
+def decode(buf: Buffer) -> Event:
     """Verify a whole event and return it for reading.
 
     Parameters
@@ -95,13 +102,12 @@ def decode(buf: _codec.Buffer) -> Event:
         When `verify` refuses it.
     """
     buffer = buf if type(buf) is bytes else bytes(memoryview(buf))
-    _codec.verify(buffer)
-    return Event(buffer)
+    return Event(buffer, _codec.scan(buffer))
 
 
-def read_molecules(buffer: bytes) -> Molecules:
+def read_molecules(buffer: bytes, scan: Scan) -> Molecules:
     """Return the molecules of a verified event as columns."""
-    count, stride, hashes, fields = _codec.scan(buffer)
+    count, stride, hashes, fields = scan
     columns: list[Column | None] = [None] * len(FIELDS)
     lazy: dict[int, Callable[[], Column | None]] = {}
     columns[0] = Column(_hashes(buffer, count, stride, hashes))
@@ -136,7 +142,7 @@ def _scalars(
         _codec.absent_rows(buffer, field, absent)
     if stride is not None and position is not None and dtype is not np.bool_:
         return Column(np.ndarray((count,), dtype, buffer, position, (stride,)), absent)
-    gathered = np.empty(count, np.uint8 if dtype is np.bool_ else dtype)
+    gathered: np.ndarray[Any, Any] = np.empty(count, np.uint8 if dtype is np.bool_ else dtype)
     _codec.gather(buffer, field, gathered)
     # Any byte but zero is true on the wire, which a numpy bool must not hold.
     return Column(gathered != 0 if dtype is np.bool_ else gathered, absent)

@@ -35,7 +35,7 @@ class Molecule(NamedTuple):
         """
         for value in self[1:6]:
             if value is not None:
-                return value  # type: ignore[no-any-return]
+                return value
         return None
 
 
@@ -211,7 +211,7 @@ class Molecules:
         return map(Molecule, hashes, *others)
 
     def __eq__(self, other: object) -> bool:
-        """Equal in every row and field: the same fields set, to the same values (NaN equals NaN)."""
+        """Tell whether every row has the same fields set, to equal values (NaN equals NaN)."""
         if not isinstance(other, Molecules):
             return NotImplemented
         return self._count == other._count and all(
@@ -248,8 +248,8 @@ class Molecules:
             rows[name] = column.values
         if all(column.absent is None for column in columns.values()):
             return rows
-        masked = np.ma.MaskedArray(rows)
+        absent = np.zeros(self._count, [(name, np.bool_, rows[name].shape[1:]) for name in columns])
         for name, column in columns.items():
             if column.absent is not None:
-                masked.mask[name] = column.absent
-        return masked
+                absent[name] = column.absent
+        return np.ma.MaskedArray(rows, absent)

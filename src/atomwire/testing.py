@@ -19,14 +19,16 @@ if TYPE_CHECKING:
 __all__ = ["EmbeddedBroker"]
 
 _START_SECONDS = 10.0
+_NOT_RUNNING = "the broker is not running; use `with EmbeddedBroker() as broker:`"
 
 
 class EmbeddedBroker:
     """A small Kafka cluster in this process, listening on loopback.
 
     It keeps messages in memory, up to 5 MiB or 100,000 a partition, and then drops the oldest.
-    Topics come into being with their first use. It has no admin interface. A group of the classic
-    protocol takes 3 seconds to form, one of ``group_protocol="consumer"`` a tenth of one.
+    Topics come into being when something is first published to them. It has no admin interface.
+    A group of the classic protocol takes 3 seconds to form, one of ``group_protocol="consumer"``
+    a tenth of one.
 
     Parameters
     ----------
@@ -63,7 +65,7 @@ class EmbeddedBroker:
             The broker is not running.
         """
         if self._owner is None:
-            raise RuntimeError("the broker is not running; use `with EmbeddedBroker() as broker:`")
+            raise RuntimeError(_NOT_RUNNING)
         return self._bootstrap_servers
 
     def start(self) -> None:
@@ -82,6 +84,18 @@ class EmbeddedBroker:
         brokers = owner.list_topics(timeout=_START_SECONDS).brokers.values()
         self._bootstrap_servers = ",".join(f"{each.host}:{each.port}" for each in brokers)
         self._owner = owner
+
+    def create_topic(self, name: str) -> None:
+        """Create a topic before anything is published to it, for consumers that come first.
+
+        Raises
+        ------
+        RuntimeError
+            The broker is not running.
+        """
+        if self._owner is None:
+            raise RuntimeError(_NOT_RUNNING)
+        self._owner.list_topics(name, timeout=_START_SECONDS)
 
     def close(self) -> None:
         """Stop, and forget all messages. Closing again does nothing."""
@@ -110,6 +124,6 @@ else:
 
     @pytest.fixture
     def embedded_broker() -> Iterator[EmbeddedBroker]:
-        """A running broker, of this test alone."""
+        """Run a broker for one test."""
         with EmbeddedBroker() as broker:
             yield broker

@@ -3,7 +3,7 @@
 #include <memory>
 #include <new>
 
-#include "read.hpp"
+#include "runs.hpp"
 
 namespace atomwire {
 namespace {
@@ -42,8 +42,8 @@ class SeenStrings {
 
 class Verifier {
  public:
-  explicit Verifier(Bytes bytes, Fault& fault) noexcept
-      : bytes_(bytes), fault_(fault), strings_(bytes) {}
+  Verifier(Bytes bytes, Scan& scan, Fault& fault) noexcept
+      : bytes_(bytes), scan_(scan), fault_(fault), strings_(bytes) {}
 
   bool run() noexcept {
     if (bytes_.size > kMaxEventBytes) {
@@ -125,42 +125,60 @@ class Verifier {
       return fail(fault_, Reason::too_many_molecules, Place::of(EventField::molecules),
                   molecules.position - kVectorHeader, molecules.length);
     }
-    for (uint64_t index = 0; index < molecules.length; ++index) {
-      if (!molecule(molecules, index)) return false;
+    Runs runs(bytes_, molecules);
+    Run run;
+    while (!runs.done()) {
+      if (!runs.next(run, fault_) || !alignment(run) || !texts(run)) return false;
+      scan_.add(run);
     }
     return true;
   }
 
-  bool molecule(const Span& molecules, uint64_t index) noexcept {
-    const auto at = [&](MoleculeField field) { return Place::of(field, index); };
-    Table each;
-    return open_molecule(bytes_, molecules, index, each, fault_) &&
-           table(each, Place::molecule(index)) && hash(each, index) &&
-           scalar<double>(each, at(MoleculeField::numeric_value)) &&
-           text(each, at(MoleculeField::text_commentary)) &&
-           scalar<int64_t>(each, at(MoleculeField::date_value)) &&
-           scalar<uint8_t>(each, at(MoleculeField::boolean_value)) &&
-           text(each, at(MoleculeField::error_value)) &&
-           scalar<int64_t>(each, at(MoleculeField::timestamp)) &&
-           scalar<uint64_t>(each, at(MoleculeField::security_mask));
+  // The strides of a run keep alignment, so what holds for its first molecule holds for all.
+  bool alignment(const Run& run) noexcept {
+    const Place place = Place::molecule(run.row);
+    if (!aligned(run.table, 4, place, fault_)) return false;
+    if (!aligned(run.vtable.position, 2, place, fault_)) return false;
+    for (unsigned id = 0; id < kMoleculeFields; ++id) {
+      const MoleculeField field = static_cast<MoleculeField>(id);
+      if (run.vtable.has(field) && !aligned(run.table + run.vtable.place[id], inline_size(field),
+                                            Place::of(field, run.row), fault_)) {
+        return false;
+      }
+    }
+    return aligned(run.hash, 4, Place::of(MoleculeField::coordinate_hash, run.row), fault_);
   }
 
-  bool hash(const Table& molecule, uint64_t index) noexcept {
-    const Place place = Place::of(MoleculeField::coordinate_hash, index);
+  bool texts(const Run& run) noexcept {
+    for (const MoleculeField field : kTextFields) {
+      if (!run.vtable.has(field)) continue;
+      const uint64_t place = run.vtable.place[static_cast<unsigned>(field)];
+      for (uint64_t index = 0; index < run.rows; ++index) {
+        if (!molecule_text(run.table_at(index) + place, Place::of(field, run.row + index))) {
+          return false;
+        }
+      }
+    }
+    return true;
+  }
+
+  bool molecule_text(uint64_t field_position, Place place) noexcept {
     Span span;
-    if (!vector(molecule, 1, place, span)) return false;
-    if (!span.present) return fail(fault_, Reason::missing, place, molecule.position);
-    return span.length == kHashBytes ||
-           fail(fault_, Reason::hash_length, place, span.position - kVectorHeader, span.length);
+    return read_span_at(bytes_, field_position, 1, place, span, fault_) &&
+           aligned(span.position, 4, place, fault_) && text_at(span, place);
   }
 
   Bytes bytes_;
+  Scan& scan_;
   Fault& fault_;
   SeenStrings strings_;
 };
 
 }  // namespace
 
-bool verify(Bytes bytes, Fault& fault) noexcept { return Verifier(bytes, fault).run(); }
+bool verify(Bytes bytes, Scan& scan, Fault& fault) noexcept {
+  scan = {};
+  return Verifier(bytes, scan, fault).run();
+}
 
 }  // namespace atomwire

@@ -2,13 +2,13 @@
 // (16-byte hashes, a tenant, UTF-8).
 #pragma once
 
-#include "fault.hpp"
-#include "bytes.hpp"
+#include "scan.hpp"
 
 namespace atomwire {
 
 // Time and scratch memory are linear in the size of the buffer, whatever is in it.
-bool verify(Bytes bytes, Fault& fault) noexcept;
+// On the way it finds how the molecules lie.
+bool verify(Bytes bytes, Scan& scan, Fault& fault) noexcept;
 
 bool is_utf8(const uint8_t* text, uint64_t size) noexcept;
 

@@ -1,0 +1,48 @@
+# Each target does all its set-up in .venv.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+SOURCES := pyproject.toml CMakeLists.txt $(shell find src schema -type f -not -name '*.pyc')
+
+.PHONY: demo test lint types fuzz wheel clean
+
+demo: $(VENV)/.with-demo  ## real rows through the embedded broker and back
+	@$(BIN)/atomwire demo
+
+test: $(VENV)/.with-test  ## the tests, on the installed package
+	@$(BIN)/python -m pytest
+
+lint: $(VENV)/.with-lint
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check .
+
+types: $(VENV)/.with-lint
+	@$(BIN)/mypy
+
+wheel: $(VENV)/.python  ## a wheel and an sdist in dist/
+	@$(BIN)/pip install --quiet build
+	@$(BIN)/python -m build --outdir dist
+
+clean:
+	rm -rf $(VENV) build dist
+
+# One stamp for each set of extras; the package is built anew when a source is newer.
+$(VENV)/.with-%: $(VENV)/.python $(SOURCES)
+	@echo "Installing atomwire[$*] into $(VENV) ..."
+	@$(BIN)/pip install --quiet --disable-pip-version-check '.[$*]'
+	@touch $@
+
+$(VENV)/.python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
+	  echo "atomwire needs Python 3.11 or newer; '$(PYTHON)' is missing or older."; \
+	  echo "Install one (Debian, Ubuntu: apt-get install python3), or name it: make PYTHON=python3.12"; \
+	  exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
+	  echo "$(PYTHON) has no venv module. Debian, Ubuntu: apt-get install python3-venv"; exit 1; }
+	@$(PYTHON) -c 'import os, sysconfig as s, sys; \
+	  sys.exit(not os.path.exists(os.path.join(s.get_path("include"), "Python.h")))' || { \
+	  echo "$(PYTHON) has no headers (Python.h). Debian, Ubuntu: apt-get install python3-dev"; exit 1; }
+	@command -v $${CXX:-c++} >/dev/null || command -v g++ >/dev/null || command -v clang++ >/dev/null || { \
+	  echo "No C++ compiler was found. Debian, Ubuntu: apt-get install g++"; exit 1; }
+	@$(PYTHON) -m venv $(VENV)
+	@touch $@
