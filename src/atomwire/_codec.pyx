@@ -16,6 +16,7 @@ from cpython.buffer cimport (
 )
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_CheckExact, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from cpython.mem cimport PyMem_Calloc, PyMem_Free
+from cpython.number cimport PyNumber_AsSsize_t
 from cpython.object cimport PyObject
 from cpython.unicode cimport PyUnicode_DecodeUTF8
 from libc.string cimport memcpy, memset
@@ -34,6 +35,7 @@ UUID_TEXT = re.compile("[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 TRACE_ID_TEXT = re.compile("[0-9a-fA-F]{32}")
 BLANK_EVENT_ID = "0" * 36
 HASH_LIMIT = 1 << 128
+NUMBERS = (int, float, np.integer, np.floating)
 
 cdef extern from *:
     """
@@ -177,6 +179,16 @@ cdef Buffer hold(object source, int flags):
     PyObject_GetBuffer(source, &buffer.view, flags)
     buffer.held = True
     return buffer
+
+
+cdef Buffer hold_target(object target, int flags, str name):
+    # Exporters differ in what they raise when they cannot be written to.
+    try:
+        return hold(target, flags)
+    except TypeError:
+        raise TypeError(f"{name}: a {type(target).__name__} is not a writable buffer") from None
+    except (BufferError, ValueError) as error:
+        raise BufferError(f"{name}: cannot be written to in place: {error}") from None
 
 
 # ---- Peeking.
@@ -408,7 +420,7 @@ def peek_molecule_count(buf, /):
         release(&view)
 
 
-def peek_coordinate_hash(buf, Py_ssize_t index=0):
+def peek_coordinate_hash(buf, index=0):
     """Return the 128-bit coordinate hash of one molecule as an int.
 
     Checks the path to this hash and nothing else.
@@ -431,9 +443,10 @@ def peek_coordinate_hash(buf, Py_ssize_t index=0):
     cdef Bytes memory
     cdef Fault fault
     cdef const uint8_t* found = NULL
+    cdef Py_ssize_t row = PyNumber_AsSsize_t(index, IndexError)
     acquire(buf, &view, &memory)
     try:
-        if not peek_hash(memory, index, found, fault):
+        if not peek_hash(memory, row, found, fault):
             raise_fault(fault, memory.size)
         return atomwire_int128(found)
     finally:
@@ -442,9 +455,9 @@ def peek_coordinate_hash(buf, Py_ssize_t index=0):
 
 cdef Buffer hold_hashes(object out, uint64_t rows):
     # The rows of `out` as memory to write to; it may have more of them.
-    buffer = hold(out, PyBUF_WRITABLE | PyBUF_FORMAT | PyBUF_STRIDES)
+    buffer = hold_target(out, PyBUF_WRITABLE | PyBUF_FORMAT | PyBUF_STRIDES, "out")
     view = &buffer.view
-    if view.ndim != 2 or view.shape[1] != 2 or view.itemsize != 8 or view.format[0] not in b"QLqlN":
+    if view.ndim != 2 or view.shape[1] != 2 or view.itemsize != 8 or view.format[0] not in b"QLN":
         raise TypeError("out: must be a uint64 array of shape (n, 2)")
     if view.strides[1] != 8 or view.strides[0] != 16:
         raise TypeError("out: must be contiguous")
@@ -549,13 +562,17 @@ def peek_batch(bufs, out=None):
     cdef const uint8_t* found = NULL
     cdef uint8_t* to
     cdef Py_ssize_t number = 0
+    cdef Py_ssize_t rows
     if not isinstance(bufs, (list, tuple)):
         bufs = list(bufs)
+    rows = len(bufs)
     if out is None:
-        out = np.empty((len(bufs), 2), np.uint64)
-    target = hold_hashes(out, len(bufs))
+        out = np.empty((rows, 2), np.uint64)
+    target = hold_hashes(out, rows)
     to = <uint8_t*>target.view.buf
     for buf in bufs:
+        if number == rows:
+            break  # the value() of a message has made the list longer
         if not PyBytes_CheckExact(buf) and not PyObject_CheckBuffer(buf):
             buf = message_value(buf, number)
         acquire(buf, &view, &memory)
@@ -936,13 +953,17 @@ cdef inline void write_plan(const MoleculePlan& plan, uint8_t* event, uint64_t c
             plan.write(event)
 
 
-cdef int prepare_plan(MoleculePlan& plan, const MoleculeColumns& columns, uint64_t start) except -1:
+cdef EncodeError plan_of(MoleculePlan& plan, const MoleculeColumns& columns, uint64_t start) noexcept:
     cdef EncodeError error
     if columns.count < RELEASE_GIL_FROM:
+        return plan.prepare(columns, start)
+    with nogil:
         error = plan.prepare(columns, start)
-    else:
-        with nogil:
-            error = plan.prepare(columns, start)
+    return error
+
+
+cdef int prepare_plan(MoleculePlan& plan, const MoleculeColumns& columns, uint64_t start) except -1:
+    cdef EncodeError error = plan_of(plan, columns, start)
     if error != EncodeError.none:
         raise_encode_error(error, columns.count)
     return 0
@@ -1069,7 +1090,7 @@ def encode_into(buffer, tenant_id, molecules=None, *, type=None, event_id=None, 
     """
     draft = Draft(tenant_id, molecules, type, event_id, trace_id, timestamp, user_id,
                   schema_payload, region)
-    target = hold(buffer, PyBUF_WRITABLE)
+    target = hold_target(buffer, PyBUF_WRITABLE, "buffer")
     if <uint64_t>target.view.len < draft.size:
         raise BufferError(
             f"buffer: {target.view.len} bytes, but the event needs {draft.size}"
@@ -1118,7 +1139,7 @@ cdef class Encoder:
 
     cdef bytes head
 
-    def __init__(self, tenant_id, *, user_id=None, region=None, trace_id=None):
+    def __cinit__(self, tenant_id, *, user_id=None, region=None, trace_id=None):
         cdef Envelope envelope
         set_tenant(&envelope.tenant_id, tenant_id)
         set_text(&envelope.user_id, user_id, "user_id")
@@ -1186,7 +1207,7 @@ cdef class Encoder:
         elif isinstance(value, (bool, np.bool_)):
             truth = bool(value)
             set_scalar(&columns.boolean, &truth, Kind.u8)
-        elif isinstance(value, (int, float, np.number)):
+        elif isinstance(value, NUMBERS) and not isinstance(value, np.timedelta64):
             number = checked_number(value)
             set_scalar(&columns.wide[0], &number, Kind.f64)
         elif isinstance(value, str):
@@ -1256,18 +1277,24 @@ cdef class Encoder:
         """
         return self.parts(columns_of(molecules), <uint64_t>max(max_bytes, 0))
 
-    def parts(self, Columns columns, uint64_t max_bytes):
+    def parts(self, Columns columns not None, uint64_t max_bytes):
         # The rows that fit are guessed from the last part, and fewer are taken until they do.
         cdef MoleculePlan plan
         cdef MoleculeColumns part
         cdef uint64_t first = 0
         cdef uint64_t rows = kMaxMolecules
         cdef uint64_t start = <uint64_t>PyBytes_GET_SIZE(self.head)
+        cdef EncodeError error
         while first < columns.count:
             rows = min(rows, columns.count - first, kMaxMolecules)
             while True:
                 part = rows_of(columns.native, first, rows)
-                prepare_plan(plan, part, start)
+                error = plan_of(plan, part, start)
+                if error == EncodeError.too_large and rows > 1:
+                    rows //= 2
+                    continue
+                if error != EncodeError.none:
+                    raise_encode_error(error, rows)
                 if plan.end() <= max_bytes:
                     break
                 if rows == 1:
@@ -1293,6 +1320,13 @@ cdef int set_hash(uint8_t* to, object coordinate_hash) except -1:
         if not 0 <= coordinate_hash < HASH_LIMIT:
             raise ValueError(f"coordinate_hash: {coordinate_hash} does not fit into 128 bits")
         return atomwire_from_int128(coordinate_hash, to)
+    if isinstance(coordinate_hash, np.integer):
+        return set_hash(to, int(coordinate_hash))
+    if not PyObject_CheckBuffer(coordinate_hash):
+        raise TypeError(
+            f"coordinate_hash: {coordinate_hash!r} is a {type(coordinate_hash).__name__}, not an "
+            "int or 16 bytes"
+        )
     PyObject_GetBuffer(coordinate_hash, &view, PyBUF_SIMPLE)
     try:
         if view.len != 16:
@@ -1304,12 +1338,12 @@ cdef int set_hash(uint8_t* to, object coordinate_hash) except -1:
 
 
 cdef uint64_t checked_mask(object mask) except? 0:
+    if isinstance(mask, (bool, np.timedelta64)) or not isinstance(mask, (int, np.integer)):
+        raise TypeError(f"security_mask: {mask!r} is a {type(mask).__name__}, not an int")
     try:
         return mask
     except OverflowError:
         raise ValueError(f"security_mask: {mask} does not fit into 64 bits without a sign") from None
-    except TypeError:
-        raise TypeError(f"security_mask: {mask!r} is a {type(mask).__name__}, not an int") from None
 
 
 cdef double checked_number(object value) except? -1:

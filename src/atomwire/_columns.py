@@ -40,6 +40,8 @@ class Column(NamedTuple):
     def take(self, index: slice | Array) -> Column | None:
         """Return some rows."""
         values = self.values[index]
+        if values.dtype.kind == "O":
+            return Column(values) if any(each is not None for each in values) else None
         if self.absent is None:
             return Column(values)
         return column_or_none(values, self.absent[index])
@@ -54,6 +56,8 @@ def column_or_none(values: Array, absent: npt.NDArray[np.bool_] | None) -> Colum
 
 def hashes(given: Any) -> npt.NDArray[np.uint64]:
     """Return coordinate hashes as ``uint64[n, 2]``, without a copy where that is possible."""
+    if np.ma.is_masked(given):
+        raise ValueError("coordinate_hash: has masked values, but every row needs all 16 bytes")
     if hasattr(given, "__array__") or isinstance(given, memoryview):
         array = np.asarray(given)
         if array.dtype.kind == "O":
@@ -70,7 +74,7 @@ def hashes(given: Any) -> npt.NDArray[np.uint64]:
         return array
     if isinstance(given, int | bytes | bytearray | str):
         raise TypeError("coordinate_hash: a single value, must be a sequence with one for each row")
-    return _hashes_of_sequence(given)
+    return _hashes_of_sequence(_listed("coordinate_hash", given))
 
 
 def _hashes_of_sequence(given: Any) -> npt.NDArray[np.uint64]:
@@ -154,7 +158,9 @@ def texts(field: str, given: Any, count: int) -> Column | None:
         return Column(np.broadcast_to(scalar, count))
     if isinstance(given, bytes):
         raise TypeError(f"{field}: {given!r} is bytes, not a str or a sequence of str")
-    rows = _rows_of_texts(given)
+    if getattr(given, "ndim", 1) == 0:
+        return texts(field, None if np.ma.is_masked(given) else given.item(), count)
+    rows = _rows_of_texts(field, given)
     if len(rows) != count:
         raise ValueError(f"{field}: {len(rows)} rows, but coordinate_hash has {count}")
     for kind in set(map(type, rows)):
@@ -169,13 +175,12 @@ def texts(field: str, given: Any, count: int) -> Column | None:
     return Column(values) if any(each is not None for each in rows) else None
 
 
-def _rows_of_texts(given: Any) -> list[Any]:
+def _rows_of_texts(field: str, given: Any) -> list[Any]:
     if isinstance(given, np.ma.MaskedArray):
-        masked = np.ma.MaskedArray(given, dtype=object)
-        return list(masked.filled(None).tolist())
-    if hasattr(given, "tolist"):
-        return list(given.tolist())
-    return list(given)
+        rows = np.array(given.data, object)
+        rows[np.ma.getmaskarray(given)] = None
+        given = rows
+    return _listed(field, given.tolist() if hasattr(given, "tolist") else given)
 
 
 def equal(one: Column | None, other: Column | None, count: int) -> bool:
@@ -206,11 +211,20 @@ def _split(field: str, given: Any, blank: Any, convert: Any) -> tuple[Array, Any
         if array.dtype.kind != "O":
             return _native(array), None
         given = array.tolist()
+        if array.ndim == 0:
+            return np.asarray(_converted(field, given, convert)), None
     elif _is_scalar(given):
-        return np.asarray(convert(given)), None
+        return np.asarray(_converted(field, given, convert)), None
     elif not isinstance(given, list | tuple):
-        given = list(given)
+        given = _listed(field, given)
     return _from_sequence(field, given, blank, convert)
+
+
+def _listed(field: str, given: Any) -> list[Any]:
+    try:
+        return list(given)
+    except TypeError:
+        raise TypeError(f"{field}: a {type(given).__name__}, must have one for each row") from None
 
 
 def _is_scalar(given: Any) -> bool:
@@ -241,19 +255,23 @@ def _dtype_of(blank: Any, field: str) -> Any:
 def _blame(field: str, given: Any, convert: Any) -> None:
     """Raise the error of the first value that does not fit, naming its row."""
     for row, each in enumerate(given):
-        if each is None:
-            continue
-        try:
-            convert(each)
-        except (TypeError, ValueError) as error:
-            reason = str(error).removeprefix(f"{field}: ")
-            raise type(error)(f"{field}[{row}]: {reason}") from None
+        if each is not None:
+            _converted(field, each, convert, f"{field}[{row}]")
+
+
+def _converted(field: str, each: Any, convert: Any, where: str | None = None) -> Any:
+    try:
+        return convert(each)
+    except (TypeError, ValueError) as error:
+        kind = TypeError if isinstance(error, TypeError) else ValueError
+        reason = str(error).removeprefix(f"{field}: ")
+        raise kind(f"{where or field}: {reason}") from None
 
 
 def _to_number(each: Any) -> float:
     if type(each) is float:
         return each
-    if isinstance(each, bool | np.bool_ | str | bytes):
+    if isinstance(each, bool | np.bool_ | str | bytes | np.complexfloating | np.timedelta64):
         raise TypeError(f"{each!r} is a {type(each).__name__}, not a number")
     try:
         return float(each)
@@ -278,20 +296,18 @@ def _to_bool(each: Any) -> bool:
 
 
 def _native(array: Array) -> Array:
-    return array if array.dtype.isnative else array.astype(array.dtype.newbyteorder("="))
+    if array.dtype.isnative and array.flags.aligned:
+        return array
+    return array.astype(array.dtype.newbyteorder("="))
 
 
 def _datetime64(field: str, values: Array, absent: Any) -> tuple[Array, Any]:
     if np.datetime_data(values.dtype)[0] != "ns":
         moments = values.astype("datetime64[ns]")
-        # numpy wraps around in silence where nanoseconds do not reach.
-        _refuse(
-            field,
-            values,
-            absent,
-            (moments.astype(values.dtype) != values) & ~np.isnat(values),
-            "outside the range of 64-bit nanoseconds",
-        )
+        if np.datetime_data(values.dtype)[0] not in ("ps", "fs", "as"):
+            # numpy wraps around in silence where nanoseconds do not reach.
+            wrapped = (moments.astype(values.dtype) != values) & ~np.isnat(values)
+            _refuse(field, values, absent, wrapped, "outside the range of 64-bit nanoseconds")
         values = moments
     missing = np.isnat(values)
     if missing.any():

@@ -15,6 +15,17 @@ from atomwire.cell_error import CellError
 Array: TypeAlias = npt.NDArray[Any]
 
 
+def _rows(index: Any) -> Array:
+    rows = np.asarray(index)
+    if rows.ndim == 1 and rows.size == 0:
+        return rows.astype(np.intp)
+    if rows.ndim != 1 or rows.dtype.kind not in "iub":
+        raise TypeError(
+            f"index: {index!r}, must be an int, a slice, or an array of row numbers or of bools"
+        )
+    return rows
+
+
 class Molecule(NamedTuple):
     """One changed cell; None where a field is not set."""
 
@@ -193,6 +204,8 @@ class Molecules:
             if not 0 <= row < self._count:
                 raise IndexError(f"row {index} is out of range: there are {self._count}")
             return next(self[row : row + 1].__iter__())
+        if not isinstance(index, slice):
+            index = _rows(index)
         columns = [self._column(field) for field in range(len(FIELDS))]
         taken = [None if column is None else column.take(index) for column in columns]
         assert taken[0] is not None

@@ -11,6 +11,17 @@ Timestamp: TypeAlias = "int | np.integer | dt.datetime | dt.date | np.datetime64
 
 _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 _MICROSECOND = dt.timedelta(microseconds=1)
+_NANOSECONDS = {
+    "W": 7 * 86_400_000_000_000,
+    "D": 86_400_000_000_000,
+    "h": 3_600_000_000_000,
+    "m": 60_000_000_000,
+    "s": 1_000_000_000,
+    "ms": 1_000_000,
+    "us": 1000,
+    "ns": 1,
+}
+_FARTHEST_MONTH = 12_000
 
 
 def unix_nanoseconds(moment: Timestamp, field: str = "timestamp") -> int:
@@ -55,10 +66,13 @@ def unix_nanoseconds(moment: Timestamp, field: str = "timestamp") -> int:
 
 
 def _datetime64_nanoseconds(moment: np.datetime64) -> int:
-    unit, _ = np.datetime_data(moment.dtype)
-    if unit in ("ns", "ps", "fs", "as"):
-        return int(moment.astype("datetime64[ns]").astype(np.int64))
-    # By way of the coarser integer, because numpy wraps around in silence on overflow.
-    if unit in ("Y", "M", "W", "D"):
-        return int(moment.astype("datetime64[D]").astype(np.int64)) * 86_400_000_000_000
-    return int(moment.astype("datetime64[us]").astype(np.int64)) * 1000
+    # In Python's integers, because numpy wraps around in silence on overflow.
+    unit, step = np.datetime_data(moment.dtype)
+    number = int(moment.astype(np.int64)) * step
+    if unit in _NANOSECONDS:
+        return number * _NANOSECONDS[unit]
+    if unit in ("Y", "M"):
+        if abs(number) > _FARTHEST_MONTH:
+            return number * 28 * _NANOSECONDS["D"]  # far outside, whichever unit it is
+        return int(moment.astype("datetime64[D]").astype(np.int64)) * _NANOSECONDS["D"]
+    return int(moment.astype("datetime64[ns]").astype(np.int64))
