@@ -124,10 +124,12 @@ void Runs::extend(Run& run) const noexcept {
     soffset += step;
     table += stride;
     next_element += kOffsetBytes;
-    const bool same = (load<uint32_t>(next_element) == offset) & (load<uint32_t>(table) == soffset) &
-                      (load<uint32_t>(table + hash_place) == hash_offset) &
-                      (load<uint32_t>(table + hash_place + hash_offset) == kHashBytes);
-    if (!same) break;
+    const uint32_t differs = (load<uint32_t>(next_element) ^ offset) |
+                             (load<uint32_t>(table) ^ soffset) |
+                             (load<uint32_t>(table + hash_place) ^ hash_offset) |
+                             (load<uint32_t>(table + hash_place + hash_offset) ^
+                              static_cast<uint32_t>(kHashBytes));
+    if (differs != 0) break;
   }
   if (taken == 0) return;
   run.rows += taken;
