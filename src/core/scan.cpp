@@ -35,4 +35,16 @@ void Scan::add(const Run& run) noexcept {
   last_hash_ = run.hash_at(run.rows - 1);
 }
 
+void Scan::close(Bytes bytes) noexcept {
+  for (unsigned id = 0; id < kMoleculeFields; ++id) {
+    ScannedField& seen = fields[id];
+    if (seen.present == 0 || seen.present == count) continue;
+    const uint64_t width = inline_size(static_cast<MoleculeField>(id));
+    const uint64_t from = first + seen.place;
+    // Wraps around when it leads before the buffer, and is then outside all the same.
+    const uint64_t to = from + (count - 1) * static_cast<uint64_t>(stride);
+    seen.constant_place &= bytes.holds(from, width) && bytes.holds(to, width);
+  }
+}
+
 }  // namespace atomwire

@@ -22,6 +22,9 @@ struct Scan {
   ScannedField fields[kMoleculeFields];
 
   void add(const Run& run) noexcept;
+  // To be called after the last run. Rows that lack a field may be too short for it: where a view
+  // would lead outside the buffer in such a row, the field's place counts as not constant.
+  void close(Bytes bytes) noexcept;
 
  private:
   uint64_t last_ = 0;  // positions of the last molecule's table and hash

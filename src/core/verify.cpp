@@ -131,6 +131,7 @@ class Verifier {
       if (!runs.next(run, fault_) || !alignment(run) || !texts(run)) return false;
       scan_.add(run);
     }
+    scan_.close(bytes_);
     return true;
   }
 
