@@ -141,10 +141,7 @@ def _scalars(
         absent = np.empty(count, np.bool_)
         _codec.absent_rows(buffer, field, absent)
     if stride is not None and position is not None and dtype is not np.bool_:
-        # Rows that lack the field may end before its place would.
-        ends = (position, position + stride * (count - 1))
-        if min(ends) >= 0 and max(ends) + 8 <= len(buffer):
-            return Column(np.ndarray((count,), dtype, buffer, position, (stride,)), absent)
+        return Column(np.ndarray((count,), dtype, buffer, position, (stride,)), absent)
     gathered: np.ndarray[Any, Any] = np.empty(count, np.uint8 if dtype is np.bool_ else dtype)
     _codec.gather(buffer, field, gathered)
     # Any byte but zero is true on the wire, which a numpy bool must not hold.
