@@ -45,9 +45,7 @@ def accessors():
     """Return the generated modules."""
     global _generated
     _generated = tempfile.TemporaryDirectory(prefix="atomwire-accessors-")
-    subprocess.run(
-        [flatc(), "--python", "-o", _generated.name, str(SCHEMA)], check=True
-    )
+    subprocess.run([flatc(), "--python", "-o", _generated.name, str(SCHEMA)], check=True)
     sys.path.insert(0, _generated.name)
     try:
         return SimpleNamespace(
