@@ -114,7 +114,8 @@ def commented(count: int) -> Cells:
 def population() -> Cells:
     """Real cells: people by location, year, sex and age group (bokeh_sampledata), 346,332 rows."""
     package = importlib.util.find_spec("bokeh_sampledata")
-    assert package is not None and package.origin is not None
+    assert package is not None
+    assert package.origin is not None
     path = Path(package.origin).parent / "_data" / "population.csv.gz"
     with gzip.open(path, "rt", encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+import atomwire
 from benchmarks import data
 from benchmarks.measure import CALLS, measure_calls
 from benchmarks.peers import messagepack, official
-
-import atomwire
 
 GROUP = "encode one molecule in one event"
 HASH = data.numeric(1).hashes[0].tobytes()

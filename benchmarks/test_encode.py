@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 import pytest
 from atomwire_bench_native import builder_O2, builder_O3
+
+import atomwire
 from benchmarks import data
 from benchmarks.measure import measure
 from benchmarks.peers import arrow, json, messagepack, official, protobuf
-
-import atomwire
 
 COUNT = 10_000
 INTO = "encode 10,000 molecules into a buffer"
@@ -111,7 +111,9 @@ def test_bytes_of_bytearray(benchmark: Any) -> None:
 def test_official_python(benchmark: Any) -> None:
     cells = data.numeric(COUNT)
     check(official.encode(cells), cells)
-    measure(benchmark, NEW, "official Python flatbuffers", lambda: official.encode(cells), each=COUNT)
+    measure(
+        benchmark, NEW, "official Python flatbuffers", lambda: official.encode(cells), each=COUNT
+    )
 
 
 def test_msgspec(benchmark: Any) -> None:

@@ -6,10 +6,10 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
-from benchmarks import data
-from benchmarks.measure import measure
 
 import atomwire
+from benchmarks import data
+from benchmarks.measure import measure
 
 GROWTH = "growth"
 THREADS = "threads"

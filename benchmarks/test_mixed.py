@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 from atomwire_bench_native import builder_O2
-from benchmarks import data
-from benchmarks.measure import measure
 
 import atomwire
+from benchmarks import data
+from benchmarks.measure import measure
 
 COUNT = 10_000
 SCALARS = "encode 10,000 molecules of mixed kinds"

@@ -6,11 +6,11 @@ from typing import Any
 
 import numpy as np
 from atomwire_bench_native import builder_O2
+
+import atomwire
 from benchmarks import data
 from benchmarks.measure import CALLS, measure, measure_calls
 from benchmarks.peers import official
-
-import atomwire
 
 ONE = "peek one coordinate_hash"
 MANY = "peek the hashes of 1,000 messages"
@@ -54,9 +54,7 @@ def test_batch(benchmark: Any) -> None:
     events, hashes = messages()
     out = np.empty((len(events), 2), np.uint64)
     np.testing.assert_array_equal(atomwire.peek_batch(events, out), hashes)
-    measure(
-        benchmark, MANY, "atomwire", lambda: atomwire.peek_batch(events, out), each=len(events)
-    )
+    measure(benchmark, MANY, "atomwire", lambda: atomwire.peek_batch(events, out), each=len(events))
 
 
 def test_batch_one_by_one(benchmark: Any) -> None:

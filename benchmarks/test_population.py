@@ -6,11 +6,11 @@ from typing import Any
 
 import numpy as np
 from atomwire_bench_native import builder_O2
+
+import atomwire
 from benchmarks import data
 from benchmarks.measure import measure
 from benchmarks.peers import arrow
-
-import atomwire
 
 GROUP = "population.csv.gz, 346,332 cells"
 

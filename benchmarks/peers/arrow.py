@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pyarrow as pa
+
 from benchmarks.data import Cells
 
 _SCHEMA = pa.schema(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import orjson
+
 from benchmarks.data import EVENT_ID, NOW, TENANT, Cells
 
 dumps = orjson.dumps

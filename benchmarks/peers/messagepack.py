@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import msgspec
+
 from benchmarks.data import EVENT_ID, NOW, TENANT, Cells
 
 
@@ -34,7 +35,9 @@ def event(cells: Cells) -> Event:
         cells.masks.tolist(),
         strict=True,
     )
-    return Event(EVENT_ID, NOW, 1, TENANT, [Molecule(h.tobytes(), n, t, m) for h, n, t, m in columns])
+    return Event(
+        EVENT_ID, NOW, 1, TENANT, [Molecule(h.tobytes(), n, t, m) for h, n, t, m in columns]
+    )
 
 
 def encode_cell(hash_bytes: bytes, value: float) -> bytes:

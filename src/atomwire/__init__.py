@@ -19,6 +19,21 @@ from atomwire._codec import (
     peek_user_id,
     verify,
 )
+from atomwire.bus import (
+    BusClosedError,
+    BusError,
+    BusFullError,
+    BusSettings,
+    BusStats,
+    ConsumerError,
+    DeliveryError,
+    EventBatch,
+    EventBus,
+    EventConsumer,
+    EventTooLargeError,
+    PublishError,
+    SettingsError,
+)
 from atomwire.cell_error import CellError
 from atomwire.errors import InvalidEventError
 from atomwire.event import Event, decode
@@ -26,13 +41,26 @@ from atomwire.event_type import EventType
 from atomwire.molecules import Molecule, Molecules
 
 __all__ = [
+    "BusClosedError",
+    "BusError",
+    "BusFullError",
+    "BusSettings",
+    "BusStats",
     "CellError",
+    "ConsumerError",
+    "DeliveryError",
     "Encoder",
     "Event",
+    "EventBatch",
+    "EventBus",
+    "EventConsumer",
+    "EventTooLargeError",
     "EventType",
     "InvalidEventError",
     "Molecule",
     "Molecules",
+    "PublishError",
+    "SettingsError",
     "decode",
     "encode",
     "encode_into",

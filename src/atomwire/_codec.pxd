@@ -105,9 +105,11 @@ cdef extern from "verify.hpp" namespace "atomwire" nogil:
 
 
 cdef extern from "gather.hpp" namespace "atomwire" nogil:
-    cbool gather_hashes(Bytes, uint64_t, uint8_t*, Fault&)
-    cbool gather_scalars(Bytes, uint64_t, MoleculeField, uint8_t*, Fault&)
-    cbool gather_absent(Bytes, uint64_t, MoleculeField, uint8_t*, Fault&)
+    cdef cppclass GatheredColumns:
+        uint8_t* values[8]
+        uint8_t* absent[8]
+
+    cbool gather_columns(Bytes, uint64_t, const GatheredColumns&, Fault&)
     cbool gather_texts(Bytes, uint64_t, MoleculeField, Text*, Fault&)
 
 

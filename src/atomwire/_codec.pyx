@@ -493,30 +493,14 @@ def peek_coordinate_hashes(buf, out=None):
     TypeError, ValueError
         When `out` has another type or too few rows.
     """
-    cdef Py_buffer view
-    cdef Bytes memory
-    cdef Fault fault
-    cdef uint64_t count = 0
-    cdef uint8_t* to
-    cdef cbool sound
-    acquire(buf, &view, &memory)
-    try:
-        if not peek_count(memory, count, fault):
-            raise_fault(fault, memory.size)
-        if out is None:
-            out = np.empty((count, 2), np.uint64)
-        target = hold_hashes(out, count)
-        to = <uint8_t*>target.view.buf
-        if count < RELEASE_GIL_FROM:
-            sound = gather_hashes(memory, count, to, fault)
-        else:
-            with nogil:
-                sound = gather_hashes(memory, count, to, fault)
-        if not sound:
-            raise_fault(fault, memory.size)
-        return filled(out, count)
-    finally:
-        release(&view)
+    cdef GatheredColumns columns
+    cdef uint64_t count = peek_molecule_count(buf)
+    if out is None:
+        out = np.empty((count, 2), np.uint64)
+    target = hold_hashes(out, count)
+    columns.values[0] = <uint8_t*>target.view.buf
+    gather_into(buf, count, columns)
+    return filled(out, count)
 
 
 cdef object message_value(object message, Py_ssize_t number):
@@ -656,49 +640,38 @@ def scan(buf, /):
     return found.count, stride, hashes, fields
 
 
-cdef int check_gathered(cbool sound, const Fault& fault, const Bytes& memory) except -1:
-    if not sound:
-        raise_fault(fault, memory.size)
+cdef int gather_into(object buf, uint64_t count, const GatheredColumns& columns) except -1:
+    cdef Py_buffer view
+    cdef Bytes memory
+    cdef Fault fault
+    cdef cbool sound
+    acquire(buf, &view, &memory)
+    try:
+        if count < RELEASE_GIL_FROM:
+            sound = gather_columns(memory, count, columns, fault)
+        else:
+            with nogil:
+                sound = gather_columns(memory, count, columns, fault)
+        if not sound:
+            raise_fault(fault, memory.size)
+    finally:
+        release(&view)
     return 0
 
 
-def gather(buf, int field, out):
-    """Copy one column of an event's molecules into `out`."""
-    cdef Bytes memory
-    cdef Fault fault
-    cdef cbool sound
-    cdef Py_buffer view
-    target = hold(out, PyBUF_WRITABLE)
-    cdef uint64_t count = len(out)
-    cdef uint8_t* to = <uint8_t*>target.view.buf
-    acquire(buf, &view, &memory)
-    try:
-        with nogil:
-            if field == <int>MoleculeField.coordinate_hash:
-                sound = gather_hashes(memory, count, to, fault)
-            else:
-                sound = gather_scalars(memory, count, <MoleculeField>field, to, fault)
-        check_gathered(sound, fault, memory)
-    finally:
-        release(&view)
-
-
-def absent_rows(buf, int field, out):
-    """Set `out` to True in the rows that lack the field."""
-    cdef Bytes memory
-    cdef Fault fault
-    cdef cbool sound
-    cdef Py_buffer view
-    target = hold(out, PyBUF_WRITABLE)
-    cdef uint64_t count = len(out)
-    cdef uint8_t* to = <uint8_t*>target.view.buf
-    acquire(buf, &view, &memory)
-    try:
-        with nogil:
-            sound = gather_absent(memory, count, <MoleculeField>field, to, fault)
-        check_gathered(sound, fault, memory)
-    finally:
-        release(&view)
+def gather(buf, uint64_t count, dict values, dict absent):
+    """Copy columns of an event's molecules into arrays, by the ids of their fields."""
+    cdef GatheredColumns columns
+    held = []
+    for field, out in values.items():
+        target = hold(out, PyBUF_WRITABLE)
+        columns.values[<int>field] = <uint8_t*>target.view.buf
+        held.append(target)
+    for field, out in absent.items():
+        target = hold(out, PyBUF_WRITABLE)
+        columns.absent[<int>field] = <uint8_t*>target.view.buf
+        held.append(target)
+    gather_into(buf, count, columns)
 
 
 def texts(buf, int field, uint64_t count):
@@ -716,7 +689,8 @@ def texts(buf, int field, uint64_t count):
         rows = <Text*>PyMem_Calloc(max(count, 1), sizeof(Text))
         if rows == NULL:
             raise MemoryError
-        check_gathered(gather_texts(memory, count, <MoleculeField>field, rows, fault), fault, memory)
+        if not gather_texts(memory, count, <MoleculeField>field, rows, fault):
+            raise_fault(fault, memory.size)
         for row in range(count):
             if not rows[row].present():
                 continue

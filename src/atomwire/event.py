@@ -2,25 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import cached_property, partial
-from typing import TYPE_CHECKING, Any, TypeAlias
-
-import numpy as np
+from functools import cached_property
+from typing import TYPE_CHECKING
 
 from atomwire import _codec
-from atomwire._columns import FIELDS, Column
+from atomwire._views import Scan, molecules_of
 from atomwire.event_type import EventType
 from atomwire.molecules import Molecules
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
-
-# As `_codec.scan` tells it.
-Scan: TypeAlias = tuple[int, int | None, int | None, list[tuple[int, int | None]]]
-
-_DTYPES = {1: np.float64, 3: np.int64, 4: np.bool_, 6: np.int64, 7: np.uint64}
-_TEXTS = (2, 5)
 
 
 class Event:
@@ -78,7 +69,7 @@ class Event:
     @cached_property
     def molecules(self) -> Molecules:
         """The changed cells; numeric columns are views on the message where its layout allows."""
-        return read_molecules(self._buffer, self._scan)
+        return molecules_of(self._buffer, self._scan)
 
     def __repr__(self) -> str:
         return (
@@ -103,53 +94,3 @@ def decode(buf: Buffer) -> Event:
     """
     buffer = buf if type(buf) is bytes else bytes(memoryview(buf))
     return Event(buffer, _codec.scan(buffer))
-
-
-def read_molecules(buffer: bytes, scan: Scan) -> Molecules:
-    """Return the molecules of a verified event as columns."""
-    count, stride, hashes, fields = scan
-    columns: list[Column | None] = [None] * len(FIELDS)
-    lazy: dict[int, Callable[[], Column | None]] = {}
-    columns[0] = Column(_hashes(buffer, count, stride, hashes))
-    for field in range(1, len(FIELDS)):
-        present, position = fields[field]
-        if present == 0:
-            continue
-        if field in _TEXTS:
-            lazy[field] = partial(_texts, buffer, field, count)
-        else:
-            lazy[field] = partial(_scalars, buffer, field, count, stride, position, present)
-    return Molecules._from_columns(count, columns, lazy)
-
-
-def _hashes(
-    buffer: bytes, count: int, stride: int | None, position: int | None
-) -> np.ndarray[tuple[int, int], np.dtype[np.uint64]]:
-    if count and stride is not None and position is not None:
-        return np.ndarray((count, 2), np.uint64, buffer, position, (stride, 8))
-    gathered = np.empty((count, 2), np.uint64)
-    _codec.gather(buffer, 0, gathered)
-    return gathered
-
-
-def _scalars(
-    buffer: bytes, field: int, count: int, stride: int | None, position: int | None, present: int
-) -> Column:
-    dtype = _DTYPES[field]
-    absent = None
-    if present != count:
-        absent = np.empty(count, np.bool_)
-        _codec.absent_rows(buffer, field, absent)
-    if stride is not None and position is not None and dtype is not np.bool_:
-        return Column(np.ndarray((count,), dtype, buffer, position, (stride,)), absent)
-    gathered: np.ndarray[Any, Any] = np.empty(count, np.uint8 if dtype is np.bool_ else dtype)
-    _codec.gather(buffer, field, gathered)
-    # Any byte but zero is true on the wire, which a numpy bool must not hold.
-    return Column(gathered != 0 if dtype is np.bool_ else gathered, absent)
-
-
-def _texts(buffer: bytes, field: int, count: int) -> Column:
-    values = np.empty(count, object)
-    values[:] = _codec.texts(buffer, field, count)
-    values.flags.writeable = False
-    return Column(values)

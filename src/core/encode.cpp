@@ -21,12 +21,26 @@ constexpr unsigned id(MoleculeField field) noexcept { return static_cast<unsigne
 // ---- The inner loop: one instance for each set of 8-byte columns and length of the tail, so that
 // every distance in it is a constant.
 
-using Stamp = void (*)(uint8_t* record, uint64_t count, uint32_t soffset,
-                       const uint8_t* const* wide, const uint8_t* hash, int64_t hash_stride);
+// Which fields each row has, where rows differ.
+struct Variation {
+  const FieldSet* sets;            // a row
+  const uint32_t* vtable_distance;  // of a set's vtable from the first one
+};
 
-template <unsigned Wide, bool LongTail>
+using Stamp = void (*)(uint8_t* record, uint64_t count, uint32_t soffset,
+                       const uint8_t* const* wide, const uint8_t* hash, int64_t hash_stride,
+                       Variation variation);
+
+// All ones when the set has the field, else zero.
+inline uint64_t keep(FieldSet set, MoleculeField field) noexcept {
+  return 0 - (uint64_t{set} >> id(field) & 1);
+}
+
+// A field that a row lacks is stamped as zero bytes, so that nothing of a masked value leaves the
+// process.
+template <unsigned Wide, bool LongTail, bool Varied>
 void stamp(uint8_t* record, uint64_t count, uint32_t soffset, const uint8_t* const* wide,
-           const uint8_t* hash, int64_t hash_stride) noexcept {
+           const uint8_t* hash, int64_t hash_stride, Variation variation) noexcept {
   constexpr uint64_t wides = (Wide & 1) + (Wide >> 1 & 1) + (Wide >> 2 & 1) + (Wide >> 3 & 1);
   constexpr uint64_t tail = 8 + 8 * wides;
   constexpr uint64_t hash_at = tail + (LongTail ? 16 : 8);
@@ -34,11 +48,14 @@ void stamp(uint8_t* record, uint64_t count, uint32_t soffset, const uint8_t* con
   constexpr uint64_t hash_offset = hash_at - kVectorHeader - 4;
 
   for (uint64_t row = 0; row < count; ++row) {
-    store<uint64_t>(record, soffset | hash_offset << 32);
+    const FieldSet set = Varied ? variation.sets[row] : FieldSet{0};
+    const uint32_t back = Varied ? soffset - variation.vtable_distance[set] : soffset;
+    store<uint64_t>(record, back | hash_offset << 32);
     uint8_t* to = record + 8;
     for (unsigned column = 0; column < kWide; ++column) {
       if ((Wide >> column & 1) == 0) continue;
-      store(to, load<uint64_t>(wide[column] + 8 * row));
+      const uint64_t value = load<uint64_t>(wide[column] + 8 * row);
+      store(to, Varied ? value & keep(set, kWideFields[column]) : value);
       to += 8;
     }
     if (LongTail) store<uint64_t>(record + tail, 0);
@@ -50,39 +67,55 @@ void stamp(uint8_t* record, uint64_t count, uint32_t soffset, const uint8_t* con
   }
 }
 
+constexpr std::size_t stamp_index(unsigned wide, bool long_tail, bool varied) noexcept {
+  return wide * 4 + (long_tail ? 2 : 0) + (varied ? 1 : 0);
+}
+
 template <std::size_t... Index>
 constexpr auto stamps(std::index_sequence<Index...>) noexcept {
   struct Table {
     Stamp of[sizeof...(Index)];
   };
-  return Table{{stamp<Index / 2, (Index & 1) != 0>...}};
+  return Table{{stamp<Index / 4, (Index & 2) != 0, (Index & 1) != 0>...}};
 }
-constexpr auto kStamps = stamps(std::make_index_sequence<2u << kWide>());
+constexpr auto kStamps = stamps(std::make_index_sequence<4u << kWide>());
 
 // ---- Sharing equal strings. A small direct-mapped table finds most repeats (categories, error
 // codes) at the cost of one compare, and never grows.
 
 class SharedTexts {
  public:
+  explicit SharedTexts(uint64_t rows) noexcept {
+    while (shift_ > 64 - kMostBits && (uint64_t{1} << (64 - shift_)) < rows) --shift_;
+    for (uint64_t slot = 0; slot < uint64_t{1} << (64 - shift_); ++slot) entries_[slot].size = kFree;
+  }
+
   // The place of an equal text seen before, or kNoText after remembering this one.
   uint32_t find_or_add(const Text& text, uint32_t place) noexcept {
+    if (!pays()) return kNoText;
     Entry& entry = entries_[slot_for(text)];
-    if (entry.text.present() && entry.text.size == text.size &&
-        std::memcmp(entry.text.data, text.data, text.size) == 0) {
+    ++lookups_;
+    if (entry.size == text.size && std::memcmp(entry.data, text.data, text.size) == 0) {
+      ++hits_;
       return entry.place;
     }
-    entry = {text, place};
+    entry = {text.data, text.size, place};
     return kNoText;
   }
 
  private:
-  static constexpr unsigned kBits = 10;
+  static constexpr unsigned kMostBits = 10;
+  static constexpr uint64_t kFree = UINT64_MAX;
   struct Entry {
-    Text text;
-    uint32_t place = 0;
+    const char* data;
+    uint64_t size;
+    uint32_t place;
   };
 
-  static uint64_t slot_for(const Text& text) noexcept {
+  // Texts that hardly ever repeat (comments) are not worth looking at twice.
+  bool pays() const noexcept { return lookups_ < 1024 || hits_ * 16 > lookups_; }
+
+  uint64_t slot_for(const Text& text) const noexcept {
     uint64_t head = 0;
     uint64_t last = 0;
     if (text.size >= 8) {
@@ -92,66 +125,100 @@ class SharedTexts {
       std::memcpy(&head, text.data, text.size);
     }
     const uint64_t mixed = (head ^ (last * 0x9E3779B97F4A7C15u) ^ text.size) * 0xD6E8FEB86659FD93u;
-    return mixed >> (64 - kBits);
+    return mixed >> shift_;
   }
 
-  Entry entries_[1u << kBits];
+  unsigned shift_ = 63;
+  uint64_t lookups_ = 0;
+  uint64_t hits_ = 0;
+  Entry entries_[1u << kMostBits];  // as many as `shift_` says are in use
 };
 
 }  // namespace
 
-// Sets fields_, uniform_ and, where rows differ, presence_.
-EncodeError MoleculePlan::find_presence() noexcept {
+// The fields that columns were given for; whether rows may lack some of them.
+FieldSet MoleculePlan::given_fields(bool& may_differ) const noexcept {
   const MoleculeColumns& in = *columns_;
   FieldSet given = bit(MoleculeField::coordinate_hash);
-  bool may_differ = in.boolean.absent != nullptr;
-  for (unsigned column = 0; column < kWide; ++column) {
-    if (in.wide[column].given()) given |= bit(kWideFields[column]);
-    may_differ |= in.wide[column].absent != nullptr;
-  }
-  if (in.boolean.given()) given |= bit(MoleculeField::boolean_value);
+  const auto scalar = [&](const ScalarColumn& column, MoleculeField field) {
+    if (!column.given()) return;
+    given |= bit(field);
+    may_differ |= column.absent != nullptr;
+  };
+  for (unsigned column = 0; column < kWide; ++column) scalar(in.wide[column], kWideFields[column]);
+  scalar(in.boolean, MoleculeField::boolean_value);
   for (unsigned column = 0; column < kTexts; ++column) {
-    if (!in.text[column].given()) continue;
-    if (in.text[column].constant && !in.text[column].rows[0].present()) continue;
+    const TextColumn& text = in.text[column];
+    if (!text.given() || (text.constant && !text.rows[0].present())) continue;
     given |= bit(kTextFields[column]);
-    may_differ |= !in.text[column].constant;
+    may_differ |= !text.constant;
   }
-  fields_ = given;
+  return given;
+}
+
+// Sets fields_, uniform_, the sets that occur and, where rows differ, presence_.
+EncodeError MoleculePlan::find_presence() noexcept {
+  const MoleculeColumns& in = *columns_;
+  bool may_differ = false;
+  fields_ = given_fields(may_differ);
   uniform_ = true;
-  if (!may_differ || in.count == 0) return EncodeError::none;
+  presence_.reset();
+  vtables_ = 0;
+  if (in.count == 0) return EncodeError::none;
+  if (!may_differ) {
+    sets_[vtables_++] = fields_;
+    return EncodeError::none;
+  }
 
   presence_.reset(new (std::nothrow) FieldSet[in.count]);
   if (!presence_) return EncodeError::no_memory;
-  std::memset(presence_.get(), given, in.count);
-  const auto mask_out = [&](const ScalarColumn& column, MoleculeField field) {
-    if (!column.given() || column.absent == nullptr) return;
-    const uint8_t* absent = column.absent;
-    for (uint64_t row = 0; row < in.count; ++row, absent += column.absent_stride) {
-      if (*absent != 0) presence_[row] &= static_cast<FieldSet>(~bit(field));
-    }
-  };
+  FieldSet* const presence = presence_.get();
+  std::memset(presence, fields_, in.count);
   for (unsigned column = 0; column < kWide; ++column) {
-    mask_out(in.wide[column], kWideFields[column]);
+    clear_absent(in.wide[column], kWideFields[column]);
   }
-  mask_out(in.boolean, MoleculeField::boolean_value);
+  clear_absent(in.boolean, MoleculeField::boolean_value);
   for (unsigned column = 0; column < kTexts; ++column) {
     const TextColumn& text = in.text[column];
     if (!text.given() || text.constant) continue;
+    const FieldSet without = static_cast<FieldSet>(~bit(kTextFields[column]));
     for (uint64_t row = 0; row < in.count; ++row) {
-      if (!text.rows[row].present()) presence_[row] &= static_cast<FieldSet>(~bit(kTextFields[column]));
+      presence[row] &= text.rows[row].present() ? FieldSet{0xFF} : without;
     }
   }
-
-  FieldSet any = 0;
-  FieldSet all = 0xFF;
-  for (uint64_t row = 0; row < in.count; ++row) {
-    any |= presence_[row];
-    all &= presence_[row];
-  }
-  fields_ = any;
-  uniform_ = any == all;
-  if (uniform_) presence_.reset();
+  list_sets();
   return EncodeError::none;
+}
+
+void MoleculePlan::clear_absent(const ScalarColumn& column, MoleculeField field) noexcept {
+  if (!column.given() || column.absent == nullptr) return;
+  FieldSet* const presence = presence_.get();
+  const FieldSet without = static_cast<FieldSet>(~bit(field));
+  const uint64_t count = columns_->count;
+  if (column.absent_stride == 1) {  // apart, so that the compiler makes vectors of it
+    for (uint64_t row = 0; row < count; ++row) {
+      presence[row] &= column.absent[row] != 0 ? without : FieldSet{0xFF};
+    }
+    return;
+  }
+  const uint8_t* absent = column.absent;
+  for (uint64_t row = 0; row < count; ++row, absent += column.absent_stride) {
+    presence[row] &= *absent != 0 ? without : FieldSet{0xFF};
+  }
+}
+
+// The distinct sets of fields; each gets a vtable.
+void MoleculePlan::list_sets() noexcept {
+  bool occurs[256] = {};
+  for (uint64_t row = 0; row < columns_->count; ++row) occurs[presence_[row]] = true;
+  fields_ = 0;
+  for (unsigned set = 0; set < 256; ++set) {
+    if (!occurs[set]) continue;
+    fields_ |= static_cast<FieldSet>(set);
+    vtable_distance_[set] = static_cast<uint32_t>(vtables_ * kVtableBytes);
+    sets_[vtables_++] = static_cast<FieldSet>(set);
+  }
+  uniform_ = vtables_ == 1;
 }
 
 // Gives every text its place in the heap; equal texts share one.
@@ -163,18 +230,20 @@ EncodeError MoleculePlan::place_texts() noexcept {
     text_place_[column].reset();
     if (!text.given() || columns_->count == 0) continue;
     const uint64_t rows = text.constant ? 1 : columns_->count;
-    text_place_[column].reset(new (std::nothrow) uint32_t[rows]);
-    const std::unique_ptr<SharedTexts> shared(new (std::nothrow) SharedTexts);
-    if (!text_place_[column] || !shared) return EncodeError::no_memory;
-
+    uint32_t* places = &constant_place_[column];
+    if (!text.constant) {
+      text_place_[column].reset(places = new (std::nothrow) uint32_t[rows]);
+      if (places == nullptr) return EncodeError::no_memory;
+    }
+    SharedTexts shared(rows);
     for (uint64_t row = 0; row < rows; ++row) {
       const Text& each = text.rows[row];
-      uint32_t& place = text_place_[column][row];
+      uint32_t& place = places[row];
       place = kNoText;
       if (!each.present()) continue;
       apparent += (text.constant ? columns_->count : 1) * string_bytes(each.size);
       if (apparent > kMaxEventBytes) return EncodeError::too_large;
-      place = shared->find_or_add(each, static_cast<uint32_t>(at));
+      place = shared.find_or_add(each, static_cast<uint32_t>(at));
       if (place != kNoText) continue;
       place = static_cast<uint32_t>(at);
       at += string_bytes(each.size);
@@ -184,23 +253,6 @@ EncodeError MoleculePlan::place_texts() noexcept {
   return EncodeError::none;
 }
 
-// The distinct sets of fields; each gets a vtable.
-void MoleculePlan::list_sets() noexcept {
-  vtables_ = 0;
-  if (columns_->count == 0) return;
-  if (uniform_) {
-    sets_[vtables_++] = fields_;
-    return;
-  }
-  bool occurs[256] = {};
-  for (uint64_t row = 0; row < columns_->count; ++row) occurs[presence_[row]] = true;
-  for (unsigned set = 0; set < 256; ++set) {
-    if (!occurs[set]) continue;
-    vtable_of_[set] = static_cast<uint8_t>(vtables_);
-    sets_[vtables_++] = static_cast<FieldSet>(set);
-  }
-}
-
 EncodeError MoleculePlan::prepare(const MoleculeColumns& columns, uint64_t start) noexcept {
   columns_ = &columns;
   if (columns.count > kMaxMolecules) return EncodeError::too_many_molecules;
@@ -208,8 +260,6 @@ EncodeError MoleculePlan::prepare(const MoleculeColumns& columns, uint64_t start
   if (const EncodeError error = place_texts(); error != EncodeError::none) return error;
 
   layout_ = record_layout(fields_);
-  list_sets();
-
   vector_ = start;
   vtable_start_ = vector_ + kVectorHeader + kOffsetBytes * columns.count;
   records_ = align_up(vtable_start_ + kVtableBytes * vtables_, 8);
@@ -256,7 +306,7 @@ void MoleculePlan::write_records(uint8_t* event) const noexcept {
     if ((fields_ & bit(kWideFields[column])) != 0) wide_set |= 1u << column;
   }
   const bool long_tail = layout_.hash - layout_.tail == 16;
-  const Stamp stamp_block = kStamps.of[wide_set * 2 + (long_tail ? 1 : 0)];
+  const Stamp stamp_block = kStamps.of[stamp_index(wide_set, long_tail, !uniform_)];
 
   alignas(64) uint8_t scratch[kWide][kBlockRows * 8];
   const uint8_t* wide[kWide] = {};
@@ -277,44 +327,31 @@ void MoleculePlan::write_records(uint8_t* event) const noexcept {
     }
     const uint64_t at = records_ + first * layout_.stride;
     stamp_block(event + at, count, static_cast<uint32_t>(at - vtable_start_), wide,
-                in.hash.data + static_cast<int64_t>(first) * in.hash.stride, in.hash.stride);
-
-    if ((fields_ & bit(MoleculeField::boolean_value)) != 0) {
-      uint8_t* to = event + at + layout_.place[id(MoleculeField::boolean_value)];
-      const uint8_t* from = in.boolean.data + static_cast<int64_t>(first) * in.boolean.stride;
-      for (uint64_t row = 0; row < count; ++row, to += layout_.stride, from += in.boolean.stride) {
-        *to = *from != 0;
-      }
-    }
-    if (!uniform_) apply_presence(event, first, count);
+                in.hash.data + static_cast<int64_t>(first) * in.hash.stride, in.hash.stride,
+                {uniform_ ? nullptr : presence_.get() + first, vtable_distance_});
+    stamp_booleans(event, first, count);
     point_to_texts(event, first, count);
   }
 }
 
-// Turns records stamped with all fields into records with their own vtable. A field that is not in
-// it reads as zero bytes, so that nothing of a masked value leaves the process.
-void MoleculePlan::apply_presence(uint8_t* event, uint64_t first, uint64_t count) const noexcept {
-  for (uint64_t row = first; row < first + count; ++row) {
-    const uint64_t at = records_ + row * layout_.stride;
-    const FieldSet set = presence_[row];
-    const uint64_t vtable = vtable_start_ + kVtableBytes * vtable_of_[set];
-    store(event + at, static_cast<int32_t>(at - vtable));
-    const unsigned missing = fields_ & ~unsigned{set};
-    if (missing == 0) continue;
-    for (const MoleculeField field : kWideFields) {
-      if ((missing & bit(field)) != 0) store<uint64_t>(event + at + layout_.place[id(field)], 0);
-    }
-    if ((missing & bit(MoleculeField::boolean_value)) != 0) {
-      event[at + layout_.place[id(MoleculeField::boolean_value)]] = 0;
-    }
+void MoleculePlan::stamp_booleans(uint8_t* event, uint64_t first, uint64_t count) const noexcept {
+  if ((fields_ & bit(MoleculeField::boolean_value)) == 0) return;
+  const ScalarColumn& column = columns_->boolean;
+  const FieldSet* const sets = uniform_ ? nullptr : presence_.get() + first;
+  const uint8_t* from = column.data + static_cast<int64_t>(first) * column.stride;
+  uint8_t* to = event + records_ + first * layout_.stride +
+                layout_.place[id(MoleculeField::boolean_value)];
+  for (uint64_t row = 0; row < count; ++row, to += layout_.stride, from += column.stride) {
+    const bool present = sets == nullptr || (sets[row] & bit(MoleculeField::boolean_value)) != 0;
+    *to = *from != 0 && present;
   }
 }
 
 void MoleculePlan::point_to_texts(uint8_t* event, uint64_t first, uint64_t count) const noexcept {
   for (unsigned column = 0; column < kTexts; ++column) {
     if ((fields_ & bit(kTextFields[column])) == 0) continue;
-    const uint32_t* const places = text_place_[column].get();
     const bool constant = columns_->text[column].constant;
+    const uint32_t* const places = constant ? &constant_place_[column] : text_place_[column].get();
     uint64_t at = records_ + first * layout_.stride + layout_.place[id(kTextFields[column])];
     for (uint64_t row = first; row < first + count; ++row, at += layout_.stride) {
       const uint32_t place = places[constant ? 0 : row];
@@ -326,9 +363,10 @@ void MoleculePlan::point_to_texts(uint8_t* event, uint64_t first, uint64_t count
 void MoleculePlan::write_heap(uint8_t* event) const noexcept {
   uint64_t at = 0;
   for (unsigned column = 0; column < kTexts; ++column) {
-    const uint32_t* const places = text_place_[column].get();
-    if (places == nullptr) continue;
     const TextColumn& text = columns_->text[column];
+    if (!text.given() || columns_->count == 0) continue;
+    const uint32_t* const places =
+        text.constant ? &constant_place_[column] : text_place_[column].get();
     const uint64_t rows = text.constant ? 1 : columns_->count;
     for (uint64_t row = 0; row < rows; ++row) {
       if (places[row] != at) continue;  // absent, or shared with a text before

@@ -42,13 +42,15 @@ class MoleculePlan {
   void write(uint8_t* event) const noexcept;
 
  private:
+  FieldSet given_fields(bool& may_differ) const noexcept;
   EncodeError find_presence() noexcept;
+  void clear_absent(const ScalarColumn& column, MoleculeField field) noexcept;
   EncodeError place_texts() noexcept;
   void list_sets() noexcept;
   void write_offsets(uint8_t* event) const noexcept;
   void write_vtables(uint8_t* event) const noexcept;
   void write_records(uint8_t* event) const noexcept;
-  void apply_presence(uint8_t* event, uint64_t first, uint64_t count) const noexcept;
+  void stamp_booleans(uint8_t* event, uint64_t first, uint64_t count) const noexcept;
   void point_to_texts(uint8_t* event, uint64_t first, uint64_t count) const noexcept;
   void write_heap(uint8_t* event) const noexcept;
 
@@ -58,15 +60,16 @@ class MoleculePlan {
   bool uniform_ = true;     // every row has all of fields_
   unsigned vtables_ = 0;    // how many distinct sets of fields there are
   FieldSet sets_[256];      // the set of each vtable
-  uint8_t vtable_of_[256];  // the vtable of each set that occurs
+  uint32_t vtable_distance_[256];  // from the first vtable, for each set that occurs
   uint64_t vector_ = 0;     // positions in the event
   uint64_t vtable_start_ = 0;
   uint64_t records_ = 0;
   uint64_t heap_ = 0;
   uint64_t heap_bytes_ = 0;
   uint64_t end_ = 0;
-  std::unique_ptr<FieldSet[]> presence_;        // a set a row, unless uniform_
-  std::unique_ptr<uint32_t[]> text_place_[2];   // place of each row's text in the heap
+  std::unique_ptr<FieldSet[]> presence_;       // a set a row, unless uniform_
+  std::unique_ptr<uint32_t[]> text_place_[2];  // where in the heap each row's text lies
+  uint32_t constant_place_[2];                 // or the one text of a constant column
 };
 
 }  // namespace atomwire

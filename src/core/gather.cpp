@@ -22,49 +22,44 @@ bool each_run(Bytes bytes, uint64_t count, Fault& fault, Visit visit) noexcept {
   return true;
 }
 
-template <typename T>
-bool gather(Bytes bytes, uint64_t count, MoleculeField field, uint8_t* out, Fault& fault) noexcept {
-  return each_run(bytes, count, fault, [&](const Run& run) {
-    uint8_t* to = out + run.row * sizeof(T);
-    if (!run.vtable.has(field)) {
-      std::memset(to, 0, run.rows * sizeof(T));
-      return true;
-    }
-    const uint8_t* from = bytes.data + run.table + run.vtable.place[static_cast<unsigned>(field)];
-    for (uint64_t index = 0; index < run.rows; ++index) {
-      store(to, load<T>(from));
-      to += sizeof(T);
-      from += run.stride;
-    }
-    return true;
-  });
+template <uint64_t Width>
+void copy_strided(const uint8_t* from, int64_t stride, uint64_t rows, uint8_t* to) noexcept {
+  for (uint64_t row = 0; row < rows; ++row, to += Width, from += stride) {
+    std::memcpy(to, from, Width);
+  }
+}
+
+void copy_values(Bytes bytes, const Run& run, unsigned id, uint8_t* out) noexcept {
+  const MoleculeField field = static_cast<MoleculeField>(id);
+  if (field == MoleculeField::coordinate_hash) {
+    copy_strided<kHashBytes>(bytes.data + run.hash, run.stride, run.rows,
+                             out + run.row * kHashBytes);
+    return;
+  }
+  const uint64_t width = inline_size(field);
+  uint8_t* const to = out + run.row * width;
+  const uint8_t* const from = bytes.data + run.table + run.vtable.place[id];
+  if (!run.vtable.has(field)) {
+    std::memset(to, 0, run.rows * width);
+  } else if (width == 1) {
+    copy_strided<1>(from, run.stride, run.rows, to);
+  } else {
+    copy_strided<8>(from, run.stride, run.rows, to);
+  }
 }
 
 }  // namespace
 
-bool gather_hashes(Bytes bytes, uint64_t count, uint8_t* out, Fault& fault) noexcept {
-  return each_run(bytes, count, fault, [&](const Run& run) {
-    uint8_t* to = out + run.row * kHashBytes;
-    const uint8_t* from = bytes.data + run.hash;
-    for (uint64_t index = 0; index < run.rows; ++index) {
-      std::memcpy(to, from, kHashBytes);
-      to += kHashBytes;
-      from += run.stride;
-    }
-    return true;
-  });
-}
-
-bool gather_scalars(Bytes bytes, uint64_t count, MoleculeField field, uint8_t* out,
+bool gather_columns(Bytes bytes, uint64_t count, const GatheredColumns& out,
                     Fault& fault) noexcept {
-  return inline_size(field) == 1 ? gather<uint8_t>(bytes, count, field, out, fault)
-                                 : gather<uint64_t>(bytes, count, field, out, fault);
-}
-
-bool gather_absent(Bytes bytes, uint64_t count, MoleculeField field, uint8_t* out,
-                   Fault& fault) noexcept {
   return each_run(bytes, count, fault, [&](const Run& run) {
-    std::memset(out + run.row, run.vtable.has(field) ? 0 : 1, run.rows);
+    for (unsigned id = 0; id < kMoleculeFields; ++id) {
+      if (out.values[id] != nullptr) copy_values(bytes, run, id, out.values[id]);
+      if (out.absent[id] != nullptr) {
+        const bool present = run.vtable.has(static_cast<MoleculeField>(id));
+        std::memset(out.absent[id] + run.row, present ? 0 : 1, run.rows);
+      }
+    }
     return true;
   });
 }

@@ -7,16 +7,15 @@
 
 namespace atomwire {
 
-// 16 bytes a row.
-bool gather_hashes(Bytes bytes, uint64_t count, uint8_t* out, Fault& fault) noexcept;
+// Where the columns go; null where one is not wanted.
+struct GatheredColumns {
+  uint8_t* values[kMoleculeFields] = {};  // 16 bytes a row for the hash, else inline_size(field);
+                                          // zero where absent; not for texts
+  uint8_t* absent[kMoleculeFields] = {};  // one byte a row, 1 where absent
+};
 
-// inline_size(field) bytes a row, zero where absent.
-bool gather_scalars(Bytes bytes, uint64_t count, MoleculeField field, uint8_t* out,
-                    Fault& fault) noexcept;
-
-// One byte a row, 1 where the field is absent.
-bool gather_absent(Bytes bytes, uint64_t count, MoleculeField field, uint8_t* out,
-                   Fault& fault) noexcept;
+// All columns in one walk.
+bool gather_columns(Bytes bytes, uint64_t count, const GatheredColumns& out, Fault& fault) noexcept;
 
 // One text a row, pointing into `bytes`. Not checked for UTF-8 or overlaps.
 bool gather_texts(Bytes bytes, uint64_t count, MoleculeField field, Text* out,

@@ -36,12 +36,18 @@ bool is_text(unsigned field) {
 // One column by itself, on bytes that may have changed since the scan.
 bool gather(Bytes bytes, uint64_t count, unsigned field, const Block& out) {
   Fault fault;
-  const bool sound = field == 0 ? atomwire::gather_hashes(bytes, count, out.bytes.get(), fault)
-                                : atomwire::gather_scalars(
-                                      bytes, count, static_cast<MoleculeField>(field),
-                                      out.bytes.get(), fault);
+  atomwire::GatheredColumns columns;
+  columns.values[field] = out.bytes.get();
+  const bool sound = atomwire::gather_columns(bytes, count, columns, fault);
   if (!sound) fuzz::check_fault(fault);
   return sound;
+}
+
+bool gather_absent(Bytes bytes, uint64_t count, unsigned field, const Block& out) {
+  Fault fault;
+  atomwire::GatheredColumns columns;
+  columns.absent[field] = out.bytes.get();
+  return atomwire::gather_columns(bytes, count, columns, fault);
 }
 
 void gather_all(Bytes bytes, uint64_t count) {
@@ -49,7 +55,7 @@ void gather_all(Bytes bytes, uint64_t count) {
     const MoleculeField each = static_cast<MoleculeField>(field);
     Fault fault;
     const Block absent(count);
-    if (atomwire::gather_absent(bytes, count, each, absent.bytes.get(), fault)) {
+    if (gather_absent(bytes, count, field, absent)) {
       for (uint64_t row = 0; row < count; ++row) CHECK(absent.bytes[row] <= 1);
     }
     if (is_text(field)) {
@@ -79,9 +85,7 @@ void check_view(Bytes bytes, const Scan& scan, unsigned field) {
   const Block gathered(scan.count * width);
   CHECK(gather(bytes, scan.count, field, gathered));
   const Block absent(scan.count);
-  Fault fault;
-  CHECK(atomwire::gather_absent(bytes, scan.count, static_cast<MoleculeField>(field),
-                                absent.bytes.get(), fault));
+  CHECK(gather_absent(bytes, scan.count, field, absent));
   uint64_t present = 0;
   for (uint64_t row = 0; row < scan.count; ++row) {
     const uint64_t at = start + row * static_cast<uint64_t>(scan.stride);

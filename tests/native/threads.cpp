@@ -101,7 +101,9 @@ void plans_and_messages() {
       Scan scan;
       CHECK(verify({message.data(), message.size()}, scan, fault));
       CHECK(scan.count == kRows);
-      CHECK(gather_hashes({message.data(), message.size()}, kRows, hashes.data(), fault));
+      GatheredColumns columns;
+      columns.values[0] = hashes.data();
+      CHECK(gather_columns({message.data(), message.size()}, kRows, columns, fault));
       CHECK(hashes == source.hashes);
     }
   });

@@ -1,0 +1,80 @@
+"""From settings to librdkafka's properties, and from there to a client that prints nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from confluent_kafka import KafkaException
+
+from atomwire.bus.errors import SettingsError
+from atomwire.bus.log import RateLimitedLog
+from atomwire.bus.settings import BusSettings
+
+__all__ = ["consumer_properties", "make_client", "producer_properties"]
+
+Client = TypeVar("Client")
+
+
+def producer_properties(brokers: str, settings: BusSettings) -> dict[str, Any]:
+    """Return the properties of a producer that keeps every tenant's order."""
+    idempotent = settings.acks == "all"
+    properties: dict[str, Any] = {
+        "bootstrap.servers": _checked("brokers", brokers),
+        "acks": settings.acks,
+        "enable.idempotence": idempotent,
+        "partitioner": "fnv1a_random",
+        "linger.ms": settings.linger_ms,
+        "batch.num.messages": settings.batch_size,
+        "compression.type": settings.compression,
+        "queue.buffering.max.messages": settings.queue_size,
+        "message.max.bytes": settings.max_event_bytes,
+        # Never: an event that expires leaves a gap in its tenant's order. What bounds the wait
+        # is the queue, and the time that close() gives.
+        "message.timeout.ms": 0,
+        "delivery.report.only.error": True,
+        "statistics.interval.ms": 1_000,
+    }
+    if not idempotent:
+        # Without sequence numbers a retried request could overtake its successor.
+        properties["max.in.flight.requests.per.connection"] = 1
+    return properties | dict(settings.librdkafka)
+
+
+def consumer_properties(brokers: str, group_id: str, settings: BusSettings) -> dict[str, Any]:
+    """Return the properties of a consumer of low latency that commits only when told to."""
+    properties: dict[str, Any] = {
+        "bootstrap.servers": _checked("brokers", brokers),
+        "group.id": _checked("group_id", group_id),
+        "group.protocol": settings.group_protocol,
+        "auto.offset.reset": settings.auto_offset_reset,
+        "enable.auto.commit": False,
+        "enable.auto.offset.store": False,
+        "fetch.wait.max.ms": 10,
+        # A consumer may come before its topic, and would find it after 5 minutes otherwise.
+        "topic.metadata.refresh.interval.ms": 5_000,
+    }
+    return properties | dict(settings.librdkafka)
+
+
+def make_client(
+    kind: Callable[..., Client], properties: dict[str, Any], log: RateLimitedLog
+) -> Client:
+    """Make a client of confluent-kafka whose log lines go to `log`.
+
+    Raises
+    ------
+    SettingsError
+        librdkafka does not know a property, or refuses its value.
+    """
+    try:
+        return kind(properties, logger=log)
+    except KafkaException as error:
+        reason = error.args[0].str()
+        raise SettingsError(f"librdkafka refuses the settings: {reason}") from None
+
+
+def _checked(name: str, value: str) -> str:
+    if not isinstance(value, str) or not value.strip():
+        raise SettingsError(f"{name}={value!r}: must be a text that is not empty")
+    return value

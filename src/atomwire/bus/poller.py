@@ -1,0 +1,36 @@
+"""The thread that serves a producer: without it reports wait, and the queue stays full."""
+
+from __future__ import annotations
+
+import threading
+
+from confluent_kafka import Producer
+
+from atomwire.bus.log import LOGGER
+
+__all__ = ["Poller"]
+
+# Under 200 ms confluent-kafka polls in one piece instead of waking up to look for signals.
+_POLL_SECONDS = 0.1
+
+
+class Poller:
+    """Serves a producer's delivery reports, errors, statistics and log lines until stopped."""
+
+    def __init__(self, producer: Producer) -> None:
+        self._producer = producer
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="atomwire-poll", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Stop, and wait for the thread: nothing polls the producer when this returns."""
+        self._stopping.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        while not self._stopping.is_set():
+            try:
+                self._producer.poll(_POLL_SECONDS)
+            except Exception:  # a callback failed; the queue must be served all the same
+                LOGGER.exception("serving the producer failed; going on")

@@ -1,0 +1,214 @@
+"""Settings: profiles, validation, environment, and what never shows."""
+
+import dataclasses
+import json
+
+import pytest
+
+from atomwire.bus import BusError, BusSettings, EventBus, SettingsError
+from atomwire.bus.config import consumer_properties, producer_properties
+
+PASSWORD = "correct horse battery"
+
+
+@pytest.mark.parametrize(
+    ("profile", "linger_ms", "batch_size"),
+    [("batched", 10, 100), ("interactive", 0, 100), ("throughput", 50, 10_000)],
+)
+def test_a_profile_sets_linger_and_batch(profile, linger_ms, batch_size):
+    settings = BusSettings(profile=profile)
+    assert (settings.linger_ms, settings.batch_size) == (linger_ms, batch_size)
+
+
+def test_the_default_profile_is_batched():
+    assert BusSettings() == BusSettings(profile="batched", linger_ms=10, batch_size=100)
+
+
+def test_a_given_value_wins_over_the_profile():
+    settings = BusSettings(profile="throughput", linger_ms=3)
+    assert (settings.linger_ms, settings.batch_size) == (3, 10_000)
+
+
+def test_settings_are_frozen():
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        BusSettings().linger_ms = 1
+
+
+def test_settings_are_hashable():
+    assert len({BusSettings(), BusSettings(), BusSettings(librdkafka={"client.rack": "a"})}) == 2
+
+
+def test_replace_takes_the_new_profiles_values():
+    assert BusSettings().replace(profile="interactive") == BusSettings(profile="interactive")
+
+
+def test_replace_keeps_what_was_given():
+    settings = BusSettings(linger_ms=10).replace(profile="interactive")
+    assert settings.linger_ms == 10
+
+
+def test_replace_names_an_unknown_setting():
+    with pytest.raises(SettingsError, match=r"unknown setting lingr_ms: did you mean linger_ms\?"):
+        BusSettings().replace(lingr_ms=1)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "way_out"),
+    [
+        ("profile", "quick", "batched, interactive, throughput"),
+        ("compression", "rar", "lz4, snappy, zstd, gzip, none"),
+        ("acks", 1, "all, 1, 0"),
+        ("linger_ms", -1, "from 0 to 900,000"),
+        ("linger_ms", float("nan"), "from 0 to 900,000"),
+        ("linger_ms", True, "a number"),
+        ("batch_size", 0, "from 1 to 1,000,000"),
+        ("batch_size", 1.5, "a whole number"),
+        ("batch_size", "100", "a whole number"),
+        ("queue_size", 0, "from 1"),
+        ("max_event_bytes", 10, "from 1,000"),
+        ("headers", "yes", "True or False"),
+        ("auto_offset_reset", "newest", "earliest, latest"),
+        ("group_protocol", "new", "classic, consumer"),
+    ],
+)
+def test_a_bad_value_is_named_with_the_way_out(name, value, way_out):
+    with pytest.raises(SettingsError) as caught:
+        BusSettings(**{name: value})
+    assert str(caught.value).startswith(f"{name}={value!r}: ")
+    assert way_out in str(caught.value)
+
+
+def test_a_settings_error_is_a_bus_error_and_a_value_error():
+    assert issubclass(SettingsError, BusError)
+    assert issubclass(SettingsError, ValueError)
+
+
+def test_from_env_reads_every_setting():
+    environ = {
+        "ATOMWIRE_PROFILE": "throughput",
+        "ATOMWIRE_LINGER_MS": "2.5",
+        "ATOMWIRE_BATCH_SIZE": "7",
+        "ATOMWIRE_COMPRESSION": "snappy",
+        "ATOMWIRE_ACKS": "1",
+        "ATOMWIRE_QUEUE_SIZE": "9",
+        "ATOMWIRE_MAX_EVENT_BYTES": "2000",
+        "ATOMWIRE_HEADERS": "Yes",
+        "ATOMWIRE_AUTO_OFFSET_RESET": "latest",
+        "ATOMWIRE_GROUP_PROTOCOL": "consumer",
+        "ATOMWIRE_LIBRDKAFKA": json.dumps({"client.rack": "a"}),
+        "HOME": "/somewhere",
+    }
+    assert BusSettings.from_env(environ) == BusSettings(
+        profile="throughput",
+        linger_ms=2.5,
+        batch_size=7,
+        compression="snappy",
+        acks="1",
+        queue_size=9,
+        max_event_bytes=2000,
+        headers=True,
+        auto_offset_reset="latest",
+        group_protocol="consumer",
+        librdkafka={"client.rack": "a"},
+    )
+
+
+def test_from_env_covers_every_field():
+    variables = {f"ATOMWIRE_{each.name.upper()}" for each in dataclasses.fields(BusSettings)}
+    for variable in variables - {"ATOMWIRE__LEFT_TO_PROFILE"}:
+        with pytest.raises(SettingsError, match=variable):
+            BusSettings.from_env({variable: "\x00"})
+
+
+def test_from_env_reads_the_process(monkeypatch):
+    monkeypatch.setenv("ATOMWIRE_LINGER_MS", "4")
+    assert BusSettings.from_env().linger_ms == 4
+
+
+def test_from_env_passes_over_the_address():
+    environ = {"ATOMWIRE_BROKERS": "kafka:9092", "ATOMWIRE_TOPIC": "cells"}
+    assert BusSettings.from_env(environ) == BusSettings()
+
+
+@pytest.mark.parametrize(
+    ("variable", "text", "way_out"),
+    [
+        ("ATOMWIRE_LINGR_MS", "1", r"did you mean ATOMWIRE_LINGER_MS\?"),
+        ("ATOMWIRE_XYZZY", "1", "known are ATOMWIRE_PROFILE"),
+        ("ATOMWIRE_LINGER_MS", "soon", "'soon': must be a number from 0"),
+        ("ATOMWIRE_LINGER_MS", "inf", "'inf': must be a number from 0"),
+        ("ATOMWIRE_BATCH_SIZE", "1.5", "'1.5': must be a whole number"),
+        ("ATOMWIRE_BATCH_SIZE", "0", "must be a whole number from 1"),
+        ("ATOMWIRE_HEADERS", "maybe", "'maybe': allowed are 1, true, yes, on, 0"),
+        ("ATOMWIRE_PROFILE", "", "'': allowed are batched"),
+        ("ATOMWIRE_LIBRDKAFKA", "a=b", "must be a JSON object"),
+        ("ATOMWIRE_LIBRDKAFKA", "[1]", "must map property names to values"),
+    ],
+)
+def test_from_env_names_the_variable(variable, text, way_out):
+    with pytest.raises(SettingsError, match=way_out) as caught:
+        BusSettings.from_env({variable: text})
+    assert variable in str(caught.value)
+
+
+def test_a_librdkafka_property_reaches_producer_and_consumer():
+    settings = BusSettings(librdkafka={"client.rack": "a"})
+    assert producer_properties("b:1", settings)["client.rack"] == "a"
+    assert consumer_properties("b:1", "g", settings)["client.rack"] == "a"
+
+
+def test_the_mapping_given_can_be_changed_later():
+    properties = {"client.rack": "a"}
+    settings = BusSettings(librdkafka=properties)
+    properties["client.rack"] = "b"
+    assert settings.librdkafka == {"client.rack": "a"}
+
+
+@pytest.mark.parametrize("key", ["partitioner", "linger.ms", "enable.auto.commit", "acks"])
+def test_a_property_that_the_bus_decides_is_refused(key):
+    with pytest.raises(SettingsError, match=f"librdkafka\\['{key}'\\]"):
+        BusSettings(librdkafka={key: "x"})
+
+
+def test_every_property_that_the_bus_sets_is_reserved_or_a_documented_choice():
+    chosen = {
+        "message.timeout.ms",
+        "fetch.wait.max.ms",
+        "topic.metadata.refresh.interval.ms",
+    }
+    ours = producer_properties("b:1", BusSettings()) | consumer_properties(
+        "b:1", "g", BusSettings()
+    )
+    for key in ours.keys() - chosen:
+        with pytest.raises(SettingsError):
+            BusSettings(librdkafka={key: "x"})
+
+
+def test_a_property_that_librdkafka_refuses_is_named():
+    with pytest.raises(SettingsError, match=r'No such configuration property: "sasl\.pasword"'):
+        EventBus(librdkafka={"sasl.pasword": PASSWORD})
+
+
+def test_a_secret_is_in_no_repr_and_no_error():
+    secret = {"sasl.password": PASSWORD}
+    settings = BusSettings(librdkafka=secret)
+    with EventBus(settings=settings) as bus:
+        assert PASSWORD not in repr(settings) + str(settings) + repr(bus) + repr(bus.stats())
+    for bad in ({"sasl.password": [PASSWORD]}, {"sasl.password": PASSWORD, "acks": PASSWORD}):
+        with pytest.raises(SettingsError) as caught:
+            BusSettings(librdkafka=bad)
+        assert PASSWORD not in str(caught.value)
+    with pytest.raises(SettingsError) as caught:
+        BusSettings.from_env({"ATOMWIRE_LIBRDKAFKA": PASSWORD})
+    assert PASSWORD not in str(caught.value)
+
+
+def test_acks_all_is_idempotent():
+    properties = producer_properties("b:1", BusSettings())
+    assert (properties["acks"], properties["enable.idempotence"]) == ("all", True)
+
+
+def test_fewer_acks_still_keep_the_order():
+    properties = producer_properties("b:1", BusSettings(acks="1"))
+    assert properties["enable.idempotence"] is False
+    assert properties["max.in.flight.requests.per.connection"] == 1
