@@ -9,6 +9,11 @@ namespace {
 constexpr uint64_t kVtableBytes = vtable_bytes(kMoleculeFields);
 constexpr uint64_t kBlockRows = 256;  // a block of records and its sources stay in the L1 cache
 constexpr uint32_t kNoText = UINT32_MAX;
+
+// What Rust's verifier counts beside the texts: for each molecule its vtable anew, every slot, field
+// and length by itself, at most 115 bytes; and as much more than its bytes for the envelope.
+constexpr uint64_t kApparentMolecule = 128;
+constexpr uint64_t kApparentEnvelope = 64;
 constexpr unsigned kWide = 4;
 constexpr unsigned kTexts = 2;
 
@@ -222,9 +227,10 @@ void MoleculePlan::list_sets() noexcept {
 }
 
 // Gives every text its place in the heap; equal texts share one.
-EncodeError MoleculePlan::place_texts() noexcept {
+EncodeError MoleculePlan::place_texts(uint64_t start) noexcept {
   uint64_t at = 0;
-  uint64_t apparent = 0;  // as a reader counts it that meets shared strings again and again
+  // As a verifier counts it that meets shared strings and vtables again and again.
+  uint64_t apparent = start + kApparentEnvelope + columns_->count * kApparentMolecule;
   for (unsigned column = 0; column < kTexts; ++column) {
     const TextColumn& text = columns_->text[column];
     text_place_[column].reset();
@@ -257,7 +263,7 @@ EncodeError MoleculePlan::prepare(const MoleculeColumns& columns, uint64_t start
   columns_ = &columns;
   if (columns.count > kMaxMolecules) return EncodeError::too_many_molecules;
   if (const EncodeError error = find_presence(); error != EncodeError::none) return error;
-  if (const EncodeError error = place_texts(); error != EncodeError::none) return error;
+  if (const EncodeError error = place_texts(start); error != EncodeError::none) return error;
 
   layout_ = record_layout(fields_);
   vector_ = start;

@@ -45,7 +45,7 @@ class MoleculePlan {
   FieldSet given_fields(bool& may_differ) const noexcept;
   EncodeError find_presence() noexcept;
   void clear_absent(const ScalarColumn& column, MoleculeField field) noexcept;
-  EncodeError place_texts() noexcept;
+  EncodeError place_texts(uint64_t start) noexcept;
   void list_sets() noexcept;
   void write_offsets(uint8_t* event) const noexcept;
   void write_vtables(uint8_t* event) const noexcept;
