@@ -13,17 +13,8 @@ import numpy as np
 import atomwire
 
 TEXT_PIECES = (
-    "",
-    "a",
-    "Umsatz",
-    "grün",
-    "日本語",
-    "😀",
-    "\0",
-    "#DIV/0!",
-    "x" * 40,
-    ",; -=[]",
-    "\n",
+    *("", "a", "Umsatz", "grün", "日本語", "😀"),
+    *("\0", "#DIV/0!", "x" * 40, ",; -=[]", "\n"),
 )
 NUMBER_BITS = (
     0x0000000000000000,  # 0.0

@@ -4,10 +4,11 @@ import os
 import struct
 import subprocess
 
-import atomwire
 import model
 import numpy as np
 import pytest
+
+import atomwire
 
 EVENTS = int(os.environ.get("ATOMWIRE_INTEROP_EVENTS", "2000"))
 CHUNK = 10_000  # events at a time, so that a million need little memory

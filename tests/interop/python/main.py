@@ -6,12 +6,13 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent / "generated"))
 
+import event.v1.AtomEvent
+import event.v1.FlatMolecule
 import flatbuffers
-from event.v1 import AtomEvent as event_module
-from event.v1 import FlatMolecule as molecule_module
 
+event_module = event.v1.AtomEvent
+molecule_module = event.v1.FlatMolecule
 AtomEvent = event_module.AtomEvent
-FlatMolecule = molecule_module.FlatMolecule
 LENGTH = struct.Struct("<I")
 TEXTS = (0, 1, 4, 5, 6, 7)
 
@@ -38,21 +39,21 @@ def molecule_line(molecule):
     )
 
 
-def event_line(event):
+def event_line(root):
     molecules = "-"
-    if not event.MoleculesIsNone():
-        rows = map(event.Molecules, range(event.MoleculesLength()))
+    if not root.MoleculesIsNone():
+        rows = map(root.Molecules, range(root.MoleculesLength()))
         molecules = f"[{';'.join(map(molecule_line, rows))}]"
     return " ".join(
         (
-            text(event.EventId()),
-            text(event.TraceId()),
-            str(event.Timestamp()),
-            str(event.Type()),
-            text(event.TenantId()),
-            text(event.UserId()),
-            text(event.SchemaPayload()),
-            text(event.Region()),
+            text(root.EventId()),
+            text(root.TraceId()),
+            str(root.Timestamp()),
+            str(root.Type()),
+            text(root.TenantId()),
+            text(root.UserId()),
+            text(root.SchemaPayload()),
+            text(root.Region()),
             molecules,
         )
     )
@@ -61,8 +62,8 @@ def event_line(event):
 def read(source, target):
     with source.open("rb") as stream, target.open("w") as lines:
         while header := stream.read(4):
-            event = AtomEvent.GetRootAs(stream.read(*LENGTH.unpack(header)))
-            lines.write(event_line(event) + "\n")
+            root = AtomEvent.GetRootAs(stream.read(*LENGTH.unpack(header)))
+            lines.write(event_line(root) + "\n")
 
 
 def create_text(builder, word):
@@ -138,8 +139,8 @@ def build(line, forced):
 def write(source, target, forced):
     with source.open() as lines, target.open("wb") as stream:
         for line in lines:
-            event = build(line.rstrip("\n"), forced)
-            stream.write(LENGTH.pack(len(event)) + event)
+            built = build(line.rstrip("\n"), forced)
+            stream.write(LENGTH.pack(len(built)) + built)
 
 
 mode, source, target = sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3])
