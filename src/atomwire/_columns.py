@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import datetime as dt
 import decimal
+from collections.abc import Sequence
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
+from atomwire import _codec
 from atomwire.timestamps import unix_nanoseconds
 
 Array: TypeAlias = npt.NDArray[Any]
@@ -163,23 +165,17 @@ def texts(field: str, given: Any, count: int) -> Column | None:
     rows = _rows_of_texts(field, given)
     if len(rows) != count:
         raise ValueError(f"{field}: {len(rows)} rows, but coordinate_hash has {count}")
-    for kind in set(map(type, rows)):
-        if kind is not type(None) and not issubclass(kind, str):
-            row = next(number for number, each in enumerate(rows) if type(each) is kind)
-            raise TypeError(
-                f"{field}[{row}]: {rows[row]!r} is a {kind.__name__}, not a str or None"
-            )
-    values = np.empty(count, object)
-    values[:] = rows
-    values.flags.writeable = False
-    return Column(values) if any(each is not None for each in rows) else None
+    values, any_present = _codec.text_array(field, rows, count)
+    return Column(values) if any_present else None
 
 
-def _rows_of_texts(field: str, given: Any) -> list[Any]:
+def _rows_of_texts(field: str, given: Any) -> Sequence[Any]:
     if isinstance(given, np.ma.MaskedArray):
         rows = np.array(given.data, object)
         rows[np.ma.getmaskarray(given)] = None
         given = rows
+    if isinstance(given, list | tuple):
+        return given
     return _listed(field, given.tolist() if hasattr(given, "tolist") else given)
 
 
@@ -296,9 +292,11 @@ def _to_bool(each: Any) -> bool:
 
 
 def _native(array: Array) -> Array:
+    native = array.dtype.newbyteorder("=")
     if array.dtype.isnative and array.flags.aligned:
-        return array
-    return array.astype(array.dtype.newbyteorder("="))
+        # "<f8" and "=f8" are the same to numpy, but not in a buffer's format.
+        return array if array.dtype.byteorder in "=|" else array.view(native)
+    return array.astype(native)
 
 
 def _datetime64(field: str, values: Array, absent: Any) -> tuple[Array, Any]:
