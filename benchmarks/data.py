@@ -34,16 +34,18 @@ class Cells:
     timestamps: np.ndarray | None = None
     masks: np.ndarray | None = None
     absent: dict[str, np.ndarray] = field(default_factory=dict)
+    masked: dict[str, np.ma.MaskedArray] = field(default_factory=dict, init=False)
+
+    def __post_init__(self) -> None:
+        for name, absent in self.absent.items():
+            self.masked[name] = np.ma.MaskedArray(getattr(self, name), absent)
 
     def __len__(self) -> int:
         return len(self.hashes)
 
     def column(self, name: str) -> Any:
         """Return a column with its mask, as numpy users hold it."""
-        values = getattr(self, name)
-        if values is None or name not in self.absent:
-            return values
-        return np.ma.MaskedArray(values, self.absent[name])
+        return self.masked.get(name, getattr(self, name))
 
     def pair(self, name: str) -> tuple[np.ndarray, np.ndarray | None] | None:
         """Return a column as the native builder takes it."""

@@ -35,9 +35,8 @@ def event(cells: Cells) -> Event:
         cells.masks.tolist(),
         strict=True,
     )
-    return Event(
-        EVENT_ID, NOW, 1, TENANT, [Molecule(h.tobytes(), n, t, m) for h, n, t, m in columns]
-    )
+    molecules = [Molecule(h.tobytes(), n, t, m) for h, n, t, m in columns]
+    return Event(EVENT_ID, NOW, 1, TENANT, molecules)
 
 
 def encode_cell(hash_bytes: bytes, value: float) -> bytes:

@@ -1,4 +1,4 @@
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import date
 from typing import Any, Final, Protocol, Self, TypeAlias
 from uuid import UUID
@@ -112,4 +112,5 @@ def gather(
     values: dict[int, npt.NDArray[Any]],
     absent: dict[int, npt.NDArray[np.bool_]],
 ) -> None: ...
+def text_array(field: str, rows: Sequence[Any], count: int) -> tuple[npt.NDArray[Any], bool]: ...
 def texts(buf: Buffer, field: int, count: int) -> list[str | None]: ...

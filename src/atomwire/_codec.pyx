@@ -6,6 +6,7 @@ It acquires buffers, releases the GIL and raises errors; of the layout of an eve
 
 from cpython.buffer cimport (
     PyBUF_FORMAT,
+    PyBUF_RECORDS,
     PyBUF_RECORDS_RO,
     PyBUF_SIMPLE,
     PyBUF_STRIDES,
@@ -18,6 +19,7 @@ from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_CheckExact, PyBytes_FromSt
 from cpython.mem cimport PyMem_Calloc, PyMem_Free
 from cpython.number cimport PyNumber_AsSsize_t
 from cpython.object cimport PyObject
+from cpython.ref cimport Py_INCREF, Py_XDECREF
 from cpython.unicode cimport PyUnicode_DecodeUTF8
 from libc.string cimport memcpy, memset
 
@@ -35,6 +37,7 @@ UUID_TEXT = re.compile("[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 TRACE_ID_TEXT = re.compile("[0-9a-fA-F]{32}")
 BLANK_EVENT_ID = "0" * 36
 HASH_LIMIT = 1 << 128
+cdef object FIRST = 0
 NUMBERS = (int, float, np.integer, np.floating)
 
 cdef extern from *:
@@ -58,7 +61,29 @@ cdef extern from *:
       if (view->obj != nullptr) PyBuffer_Release(view);
     }
 
+    // Five digits of 30 bits, put in place by hand: the general function goes byte by byte, and that
+    // would be the longest part of a peek.
     static inline PyObject* atomwire_int128(const unsigned char* little_endian) {
+    #if PYLONG_BITS_IN_DIGIT == 30 && PY_VERSION_HEX < 0x030F0000
+      const uint64_t low = atomwire::load<uint64_t>(little_endian);
+      const uint64_t high = atomwire::load<uint64_t>(little_endian + 8);
+      const digit top = static_cast<digit>(high >> 56);
+      if (top != 0) {  // an int has no leading zero digits
+        PyLongObject* const number = _PyLong_New(5);
+        if (number == nullptr) return nullptr;
+    #if PY_VERSION_HEX >= 0x030C0000
+        digit* const digits = number->long_value.ob_digit;
+    #else
+        digit* const digits = number->ob_digit;
+    #endif
+        digits[0] = static_cast<digit>(low & PyLong_MASK);
+        digits[1] = static_cast<digit>(low >> 30 & PyLong_MASK);
+        digits[2] = static_cast<digit>((low >> 60 | high << 4) & PyLong_MASK);
+        digits[3] = static_cast<digit>(high >> 26 & PyLong_MASK);
+        digits[4] = top;
+        return reinterpret_cast<PyObject*>(number);
+      }
+    #endif
       return _PyLong_FromByteArray(little_endian, 16, 1, 0);
     }
 
@@ -443,14 +468,16 @@ def peek_coordinate_hash(buf, index=0):
     cdef Bytes memory
     cdef Fault fault
     cdef const uint8_t* found = NULL
-    cdef Py_ssize_t row = PyNumber_AsSsize_t(index, IndexError)
+    cdef Py_ssize_t row = 0
+    if index is not FIRST:
+        row = PyNumber_AsSsize_t(index, IndexError)
     acquire(buf, &view, &memory)
-    try:
-        if not peek_hash(memory, row, found, fault):
-            raise_fault(fault, memory.size)
-        return atomwire_int128(found)
-    finally:
+    if peek_hash(memory, row, found, fault):
+        number = atomwire_int128(found)
         release(&view)
+        return number
+    release(&view)
+    raise_fault(fault, memory.size)
 
 
 cdef Buffer hold_hashes(object out, uint64_t rows):
@@ -819,6 +846,32 @@ cdef class Columns:
         self.native.text[number].rows = to
         self.native.text[number].constant = constant
         return 0
+
+
+def text_array(str field, rows, uint64_t count):
+    """Return a read-only object array of str and None, and whether any is a str."""
+    cdef object text
+    cdef PyObject** to
+    cdef PyObject* before
+    cdef uint64_t row = 0
+    cdef bint any_present = False
+    values = np.empty(count, object)
+    target = hold(values, PyBUF_RECORDS)
+    to = <PyObject**>target.view.buf
+    for text in rows:
+        if row == count:
+            break
+        if text is not None:
+            if not isinstance(text, str):
+                raise TypeError(f"{field}[{row}]: {text!r} is a {type(text).__name__}, not a str or None")
+            any_present = True
+            before = to[row]
+            Py_INCREF(text)
+            to[row] = <PyObject*>text
+            Py_XDECREF(before)
+        row += 1
+    values.flags.writeable = False
+    return values, any_present
 
 
 cdef const char* utf8(object text, Py_ssize_t* size, str field, object row=None) except NULL:

@@ -47,10 +47,7 @@ def molecules_of(buffer: bytes, scan: Scan) -> Molecules:
 
 
 def _texts(buffer: bytes, field: int, count: int) -> Column:
-    values = np.empty(count, object)
-    values[:] = _codec.texts(buffer, field, count)
-    values.flags.writeable = False
-    return Column(values)
+    return Column(_codec.text_array(FIELDS[field], _codec.texts(buffer, field, count), count)[0])
 
 
 class _Rows:

@@ -139,6 +139,27 @@ class SharedTexts {
   Entry entries_[1u << kMostBits];  // as many as `shift_` says are in use
 };
 
+// Without a branch: masks are as good as random.
+inline void clear_bit_where(const uint8_t* absent, int64_t stride, uint64_t count, FieldSet bit,
+                            FieldSet* __restrict presence) noexcept {
+  for (uint64_t row = 0; row < count; ++row) {
+    const unsigned clear = (0u - unsigned{*absent != 0}) & bit;
+    presence[row] = static_cast<FieldSet>(presence[row] & ~clear);
+    absent += stride;
+  }
+}
+
+// One byte a row, zero where the row lacks the field (`sets` null when none does).
+inline void put_booleans(const uint8_t* from, int64_t from_stride, const FieldSet* sets,
+                         uint64_t count, uint8_t* __restrict to, uint64_t to_stride) noexcept {
+  for (uint64_t row = 0; row < count; ++row) {
+    const unsigned present = sets == nullptr ? 1 : keep(sets[row], MoleculeField::boolean_value) & 1;
+    *to = static_cast<uint8_t>(unsigned{*from != 0} & present);
+    from += from_stride;
+    to += to_stride;
+  }
+}
+
 }  // namespace
 
 // The fields that columns were given for; whether rows may lack some of them.
@@ -197,18 +218,11 @@ EncodeError MoleculePlan::find_presence() noexcept {
 
 void MoleculePlan::clear_absent(const ScalarColumn& column, MoleculeField field) noexcept {
   if (!column.given() || column.absent == nullptr) return;
-  FieldSet* const presence = presence_.get();
-  const FieldSet without = static_cast<FieldSet>(~bit(field));
-  const uint64_t count = columns_->count;
-  if (column.absent_stride == 1) {  // apart, so that the compiler makes vectors of it
-    for (uint64_t row = 0; row < count; ++row) {
-      presence[row] &= column.absent[row] != 0 ? without : FieldSet{0xFF};
-    }
-    return;
-  }
-  const uint8_t* absent = column.absent;
-  for (uint64_t row = 0; row < count; ++row, absent += column.absent_stride) {
-    presence[row] &= *absent != 0 ? without : FieldSet{0xFF};
+  if (column.absent_stride == 1) {  // a constant, so that the compiler makes vectors of the loop
+    clear_bit_where(column.absent, 1, columns_->count, bit(field), presence_.get());
+  } else {
+    clear_bit_where(column.absent, column.absent_stride, columns_->count, bit(field),
+                    presence_.get());
   }
 }
 
@@ -344,13 +358,10 @@ void MoleculePlan::stamp_booleans(uint8_t* event, uint64_t first, uint64_t count
   if ((fields_ & bit(MoleculeField::boolean_value)) == 0) return;
   const ScalarColumn& column = columns_->boolean;
   const FieldSet* const sets = uniform_ ? nullptr : presence_.get() + first;
-  const uint8_t* from = column.data + static_cast<int64_t>(first) * column.stride;
-  uint8_t* to = event + records_ + first * layout_.stride +
-                layout_.place[id(MoleculeField::boolean_value)];
-  for (uint64_t row = 0; row < count; ++row, to += layout_.stride, from += column.stride) {
-    const bool present = sets == nullptr || (sets[row] & bit(MoleculeField::boolean_value)) != 0;
-    *to = *from != 0 && present;
-  }
+  put_booleans(column.data + static_cast<int64_t>(first) * column.stride, column.stride, sets, count,
+               event + records_ + first * layout_.stride +
+                   layout_.place[id(MoleculeField::boolean_value)],
+               layout_.stride);
 }
 
 void MoleculePlan::point_to_texts(uint8_t* event, uint64_t first, uint64_t count) const noexcept {
