@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import partial
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -11,7 +9,6 @@ import numpy.typing as npt
 
 from atomwire import _codec
 from atomwire._columns import FIELDS, Column
-from atomwire.molecules import Molecules
 
 # As `_codec.scan` tells it.
 Scan: TypeAlias = tuple[int, int | None, int | None, list[tuple[int, int | None]]]
@@ -30,73 +27,67 @@ _DTYPES: dict[int, Any] = {
 }
 
 
-def molecules_of(buffer: bytes, scan: Scan) -> Molecules:
-    """Return the molecules of a verified message; columns are made when first asked for."""
-    count, stride, hashes, fields = scan
-    if count == 0:
-        return Molecules._from_columns(0, [Column(np.empty((0, 2), np.uint64))] + [None] * 7)
-    rows = _Rows(buffer, count, stride)
-    lazy: dict[int, Callable[[], Column | None]] = {_HASH: rows.column(_HASH, hashes)}
-    for field in range(1, len(FIELDS)):
-        present, position = fields[field]
-        if present and field in _TEXTS:
-            lazy[field] = partial(_texts, buffer, field, count)
-        elif present:
-            lazy[field] = rows.column(field, position, masked=present != count)
-    return Molecules._from_columns(count, [None] * len(FIELDS), lazy)
-
-
-def _texts(buffer: bytes, field: int, count: int) -> Column:
-    return Column(_codec.text_array(FIELDS[field], _codec.texts(buffer, field, count), count)[0])
-
-
-class _Rows:
-    """The fixed-size columns of one message.
+class MessageColumns:
+    """The columns of one verified message, made when asked for.
 
     What cannot be a view is gathered: the first such column asked for brings the others along, so
     that the message is walked once.
     """
 
-    def __init__(self, buffer: bytes, count: int, stride: int | None) -> None:
+    __slots__ = ("_buffer", "_gathered", "_scan")
+
+    def __init__(self, buffer: bytes, scan: Scan) -> None:
         self._buffer = buffer
-        self._count = count
-        self._stride = stride
-        self._to_gather: tuple[list[int], list[int]] = ([], [])
+        self._scan = scan
         self._gathered: tuple[dict[int, Array], dict[int, Array]] | None = None
 
-    def column(
-        self, field: int, position: int | None, *, masked: bool = False
-    ) -> Callable[[], Column]:
-        """Announce a column; the result makes it."""
-        if self._stride is None or field == _BOOLEAN:
-            position = None
-        if position is None:
-            self._to_gather[0].append(field)
-        if masked:
-            self._to_gather[1].append(field)
-        return partial(self._make, field, position, masked)
+    def has(self, field: int) -> bool:
+        """Tell whether any molecule has the field."""
+        return self._scan[3][field][0] > 0
 
-    def _make(self, field: int, position: int | None, masked: bool) -> Column:
-        absent = self._gather()[1][field] if masked else None
-        if position is None:
+    def column(self, field: int) -> Column | None:
+        """Return one column, None when no molecule has the field."""
+        count, stride, _, fields = self._scan
+        present = fields[field][0]
+        if count == 0 and field == _HASH:
+            return Column(np.empty((0, 2), np.uint64))
+        if present == 0:
+            return None
+        if field in _TEXTS:
+            texts = _codec.texts(self._buffer, field, count)
+            return Column(_codec.text_array(FIELDS[field], texts, count)[0])
+        absent = self._gather()[1][field] if present != count else None
+        position = self._position(field)
+        if position is None or stride is None:
             values = self._gather()[0][field]
             # Any byte but zero is true on the wire, which a numpy bool must not hold.
             return Column(values != 0 if field == _BOOLEAN else values, absent)
         shape = self._shape(field)
-        assert self._stride is not None
-        strides = (self._stride, 8)[: len(shape)]
+        strides = (stride, 8)[: len(shape)]
         return Column(np.ndarray(shape, _DTYPES[field], self._buffer, position, strides), absent)
 
+    def _position(self, field: int) -> int | None:
+        """Return where a view on the field starts; None when there can be none."""
+        _, stride, hashes, fields = self._scan
+        if stride is None or field == _BOOLEAN:
+            return None
+        return hashes if field == _HASH else fields[field][1]
+
     def _shape(self, field: int) -> tuple[int, ...]:
-        return (self._count, 2) if field == _HASH else (self._count,)
+        return (self._scan[0], 2) if field == _HASH else (self._scan[0],)
 
     def _gather(self) -> tuple[dict[int, Array], dict[int, Array]]:
         if self._gathered is None:
-            values, absent = self._to_gather
+            count, _, _, fields = self._scan
+            present = [field for field in _DTYPES if self.has(field)]
             gathered = (
-                {field: np.empty(self._shape(field), _DTYPES[field]) for field in values},
-                {field: np.empty(self._count, np.bool_) for field in absent},
+                {
+                    field: np.empty(self._shape(field), _DTYPES[field])
+                    for field in present
+                    if self._position(field) is None
+                },
+                {field: np.empty(count, np.bool_) for field in present if fields[field][0] < count},
             )
-            _codec.gather(self._buffer, self._count, *gathered)
+            _codec.gather(self._buffer, count, *gathered)
             self._gathered = gathered
         return self._gathered

@@ -6,7 +6,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from atomwire import _codec
-from atomwire._views import Scan, molecules_of
+from atomwire._views import MessageColumns, Scan
 from atomwire.event_type import EventType
 from atomwire.molecules import Molecules
 
@@ -69,7 +69,7 @@ class Event:
     @cached_property
     def molecules(self) -> Molecules:
         """The changed cells; numeric columns are views on the message where its layout allows."""
-        return molecules_of(self._buffer, self._scan)
+        return Molecules._from_message(self._scan[0], MessageColumns(self._buffer, self._scan))
 
     def __repr__(self) -> str:
         return (

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple, TypeAlias, overload
 
 import numpy as np
@@ -10,9 +10,15 @@ import numpy.typing as npt
 
 from atomwire import _codec, _columns
 from atomwire._columns import FIELDS, Column
+from atomwire._views import MessageColumns
 from atomwire.cell_error import CellError
 
 Array: TypeAlias = npt.NDArray[Any]
+
+
+# Stands for a column of a message that nobody has asked for yet.
+_NOT_READ = Column(np.empty(0))
+_UNREAD = (_NOT_READ,) * len(FIELDS)
 
 
 def _rows(index: Any) -> Array:
@@ -87,7 +93,7 @@ class Molecules:
     True
     """
 
-    __slots__ = ("_columns", "_count", "_lazy", "_native")
+    __slots__ = ("_columns", "_count", "_native", "_source")
 
     def __init__(
         self,
@@ -113,30 +119,32 @@ class Molecules:
             _columns.times("timestamp", timestamp, count),
             _columns.masks("security_mask", security_mask, count),
         ]
-        self._lazy: dict[int, Callable[[], Column | None]] = {}
+        self._source: MessageColumns | None = None
         self._native: _codec.Columns | None = None
 
     @classmethod
-    def _from_columns(
-        cls,
-        count: int,
-        columns: Sequence[Column | None],
-        lazy: dict[int, Callable[[], Column | None]] | None = None,
-    ) -> Molecules:
-        """Columns that are known to be in shape; `lazy` ones are made when first asked for."""
+    def _from_columns(cls, count: int, columns: Sequence[Column | None]) -> Molecules:
+        """Columns that are known to be in shape."""
         molecules = cls.__new__(cls)
         molecules._count = count
         molecules._columns = list(columns)
-        molecules._lazy = lazy or {}
+        molecules._source = None
         molecules._native = None
         return molecules
 
+    @classmethod
+    def _from_message(cls, count: int, source: MessageColumns) -> Molecules:
+        """Columns of a message, made when first asked for."""
+        molecules = cls._from_columns(count, _UNREAD)
+        molecules._source = source
+        return molecules
+
     def _column(self, field: int) -> Column | None:
-        make = self._lazy.get(field)
-        if make is not None:
-            self._columns[field] = make()
-            self._lazy.pop(field, None)
-        return self._columns[field]
+        column = self._columns[field]
+        if column is _NOT_READ:
+            assert self._source is not None
+            column = self._columns[field] = self._source.column(field)
+        return column
 
     def _native_columns(self) -> _codec.Columns:
         if self._native is None:
@@ -235,12 +243,14 @@ class Molecules:
     __hash__ = None  # type: ignore[assignment]
 
     def __repr__(self) -> str:
-        given = [
-            name
-            for field, name in enumerate(FIELDS)
-            if field in self._lazy or self._columns[field] is not None
-        ]
+        given = [name for field, name in enumerate(FIELDS) if self._has(field)]
         return f"<Molecules: {self._count} rows of {', '.join(given)}>"
+
+    def _has(self, field: int) -> bool:
+        column = self._columns[field]
+        if column is _NOT_READ and self._source is not None:
+            return self._source.has(field)
+        return column is not None
 
     def to_numpy(self) -> Array:
         """Return the rows as a structured array of shape (n,), with the columns that are set.
