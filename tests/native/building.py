@@ -21,12 +21,14 @@ def flatbuffers_option() -> list[str]:
     return []
 
 
-def build(folder: Path, *, sanitize: str = "", compiler: str = "", source: Path = ROOT) -> Path:
-    """Configure and build; return the folder with the programs."""
+def build(
+    folder: Path, *, sanitize: str = "", compiler: str = "", targets: tuple[str, ...] = ()
+) -> Path:
+    """Configure and build (all, or some targets); return the folder with the programs."""
     configure = [
         "cmake",
         "-S",
-        str(source),
+        str(ROOT),
         "-B",
         str(folder),
         "-DATOMWIRE_PYTHON=OFF",
@@ -38,7 +40,10 @@ def build(folder: Path, *, sanitize: str = "", compiler: str = "", source: Path 
     if compiler:
         configure.append(f"-DCMAKE_CXX_COMPILER={compiler}")
     jobs = str(os.cpu_count() or 1)
-    for command in (configure, ["cmake", "--build", str(folder), "--parallel", jobs]):
+    build = ["cmake", "--build", str(folder), "--parallel", jobs]
+    if targets:
+        build += ["--target", *targets]
+    for command in (configure, build):
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode != 0:
             raise RuntimeError(f"{' '.join(command[:4])} failed:\n{done.stdout}\n{done.stderr}")

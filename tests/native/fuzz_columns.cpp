@@ -19,8 +19,8 @@ using atomwire::Text;
 
 // Exactly as long as asked for, so that the sanitizer sees one byte too many.
 struct Block {
-  explicit Block(uint64_t size) : bytes(new uint8_t[size]), size(size) {
-    std::memset(bytes.get(), 0xA5, size);
+  explicit Block(uint64_t length) : bytes(new uint8_t[length]), size(length) {
+    std::memset(bytes.get(), 0xA5, length);
   }
   std::unique_ptr<uint8_t[]> bytes;
   uint64_t size;
