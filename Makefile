@@ -3,9 +3,10 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+BENCH_SECONDS ?= 1
 SOURCES := pyproject.toml CMakeLists.txt $(shell find src schema -type f -not -name '*.pyc')
 
-.PHONY: demo test lint types fuzz wheel clean
+.PHONY: demo test lint types bench fuzz wheel clean
 
 demo: $(VENV)/.with-demo  ## real rows through the embedded broker and back
 	@$(BIN)/atomwire demo
@@ -19,6 +20,11 @@ lint: $(VENV)/.with-lint
 types: $(VENV)/.with-lint
 	@$(BIN)/mypy
 
+bench: $(VENV)/.with-bench $(VENV)/.bench-native  ## the codec beside its peers, and the report
+	@$(BIN)/python -m pytest benchmarks --ignore=benchmarks/bus --quiet --benchmark-quiet \
+	  --benchmark-json=$(VENV)/bench.json --benchmark-max-time=$(BENCH_SECONDS)
+	@$(BIN)/python -m benchmarks.report $(VENV)/bench.json benchmarks/results
+
 wheel: $(VENV)/.python  ## a wheel and an sdist in dist/
 	@$(BIN)/pip install --quiet build
 	@$(BIN)/python -m build --outdir dist
@@ -30,6 +36,10 @@ clean:
 $(VENV)/.with-%: $(VENV)/.python $(SOURCES)
 	@echo "Installing atomwire[$*] into $(VENV) ..."
 	@$(BIN)/pip install --quiet --disable-pip-version-check '.[$*]'
+	@touch $@
+
+$(VENV)/.bench-native: $(VENV)/.python $(shell find benchmarks/peers/native -type f) schema/event/v1/atom_event.fbs
+	@$(BIN)/pip install --quiet --disable-pip-version-check ./benchmarks/peers/native
 	@touch $@
 
 $(VENV)/.python:
