@@ -1,8 +1,8 @@
 """Fixtures of the broker tests: which broker, fresh topics on it, and nodes that may be killed.
 
 The tests start Apache Kafka themselves. With ``ATOMWIRE_BROKERS`` they use the brokers it names,
-and those that need to break a broker are skipped. Without Java and Maven all are skipped, unless
-``BROKER_TESTS_REQUIRED=1``.
+and those that need to break a broker are skipped. Where Java, Maven or Go is missing, what needs it
+is skipped too; with ``BROKER_TESTS_REQUIRED=1`` it fails instead.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import os
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
 from confluent_kafka.admin import AdminClient, NewTopic
@@ -18,9 +19,11 @@ from confluent_kafka.admin import AdminClient, NewTopic
 from atomwire.bus.log import RateLimitedLog
 from tests.broker import jars
 from tests.broker.cluster import Cluster
+from tests.broker.go_service import GoService
 from tests.broker.node import Node
 from tests.broker.proxy import Proxy
 
+T = TypeVar("T")
 NewTopicOf = Callable[..., str]
 
 _GIVEN = os.environ.get("ATOMWIRE_BROKERS", "")
@@ -50,12 +53,7 @@ def require_kafka() -> None:
     """Skip the tests that need a broker of their own where there can be none."""
     if _GIVEN:
         pytest.skip("needs a broker of its own to break, and ATOMWIRE_BROKERS names another's")
-    try:
-        jars.class_path()
-    except jars.MissingError as error:
-        if _REQUIRED:
-            raise
-        pytest.skip(str(error))
+    _or_skip(jars.class_path)
 
 
 @pytest.fixture(scope="session")
@@ -74,6 +72,12 @@ def three_nodes(require_kafka: None, tmp_path_factory: pytest.TempPathFactory) -
 def brokers(request: pytest.FixtureRequest) -> str:
     """Addresses of a broker that is up and stays up."""
     return _GIVEN or request.getfixturevalue("kafka").bootstrap_servers
+
+
+@pytest.fixture(scope="session")
+def go_service(tmp_path_factory: pytest.TempPathFactory) -> GoService:
+    """The peer that publishes with kafka-go."""
+    return _or_skip(lambda: GoService(tmp_path_factory.mktemp("go")))
 
 
 @pytest.fixture
@@ -109,6 +113,15 @@ def new_topic() -> NewTopicOf:
         return name
 
     return create
+
+
+def _or_skip(get: Callable[[], T]) -> T:
+    try:
+        return get()
+    except jars.MissingError as error:
+        if _REQUIRED:
+            raise
+        pytest.skip(str(error))
 
 
 def _cluster(nodes: int, folders: pytest.TempPathFactory) -> Iterator[Cluster]:
