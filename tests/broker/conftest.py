@@ -53,7 +53,7 @@ def require_kafka() -> None:
     """Skip the tests that need a broker of their own where there can be none."""
     if _GIVEN:
         pytest.skip("needs a broker of its own to break, and ATOMWIRE_BROKERS names another's")
-    _or_skip(jars.class_path)
+    or_skip(jars.class_path)
 
 
 @pytest.fixture(scope="session")
@@ -77,7 +77,7 @@ def brokers(request: pytest.FixtureRequest) -> str:
 @pytest.fixture(scope="session")
 def go_service(tmp_path_factory: pytest.TempPathFactory) -> GoService:
     """The peer that publishes with kafka-go."""
-    return _or_skip(lambda: GoService(tmp_path_factory.mktemp("go")))
+    return or_skip(lambda: GoService(tmp_path_factory.mktemp("go")))
 
 
 @pytest.fixture
@@ -115,7 +115,8 @@ def new_topic() -> NewTopicOf:
     return create
 
 
-def _or_skip(get: Callable[[], T]) -> T:
+def or_skip(get: Callable[[], T]) -> T:
+    """Return what `get` returns, or skip the test for what is missing."""
     try:
         return get()
     except jars.MissingError as error:
