@@ -742,6 +742,9 @@ def texts(buf, int field, uint64_t count):
 
 cdef int kind_of(const Py_buffer& view, Kind* kind) except -1:
     cdef char code = view.format[0] if view.format != NULL else b"B"
+    if code == b"=" or code == b"<":
+        # Not aligned, or little-endian by name: the core loads at any position.
+        code = view.format[1]
     if code == b"d":
         kind[0] = Kind.f64
     elif code == b"f":
@@ -1354,7 +1357,10 @@ cdef int set_hash(uint8_t* to, object coordinate_hash) except -1:
             f"coordinate_hash: {coordinate_hash!r} is a {type(coordinate_hash).__name__}, not an "
             "int or 16 bytes"
         )
-    PyObject_GetBuffer(coordinate_hash, &view, PyBUF_SIMPLE)
+    try:
+        PyObject_GetBuffer(coordinate_hash, &view, PyBUF_SIMPLE)
+    except (BufferError, ValueError) as error:
+        raise ValueError(f"coordinate_hash: must be 16 contiguous bytes: {error}") from None
     try:
         if view.len != 16:
             raise ValueError(f"coordinate_hash: {view.len} bytes, must be 16")

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from atomwire import _codec
-from atomwire.timestamps import unix_nanoseconds
+from atomwire.timestamps import farthest, unix_nanoseconds
 
 Array: TypeAlias = npt.NDArray[Any]
 
@@ -25,6 +25,9 @@ FIELDS = (
     "timestamp",
     "security_mask",
 )
+
+
+_FLOAT64, _INT64, _UINT64 = np.dtype(np.float64), np.dtype(np.int64), np.dtype(np.uint64)
 
 
 class Column(NamedTuple):
@@ -99,10 +102,17 @@ def _hash_bytes(each: Any, row: int) -> bytes:
     )
 
 
+def _as_stored(given: Any, dtype: np.dtype[Any], count: int) -> bool:
+    """Tell whether it is a plain array of the dtype on the wire: the usual case, taken as it is."""
+    return type(given) is np.ndarray and given.dtype is dtype and given.shape == (count,)
+
+
 def numbers(field: str, given: Any, count: int) -> Column | None:
     """Return a column of any integer or float dtype."""
     if given is None:
         return None
+    if _as_stored(given, _FLOAT64, count):
+        return Column(given)
     values, absent = _split(field, given, 0.0, _to_number)
     if values.dtype.kind not in "iuf":
         raise TypeError(f"{field}: {values.dtype}, must be integers or floats")
@@ -115,6 +125,8 @@ def times(field: str, given: Any, count: int) -> Column | None:
     """Return a column of Unix nanoseconds, of any integer dtype."""
     if given is None:
         return None
+    if _as_stored(given, _INT64, count):
+        return Column(given)
     values, absent = _split(field, given, 0, lambda each: unix_nanoseconds(each, field))
     if values.dtype.kind == "M":
         values, absent = _datetime64(field, values, absent)
@@ -132,6 +144,8 @@ def masks(field: str, given: Any, count: int) -> Column | None:
     """Return a column of integers without a sign."""
     if given is None:
         return None
+    if _as_stored(given, _UINT64, count):
+        return Column(given)
     values, absent = _split(field, given, 0, _to_mask)
     if values.dtype.kind not in "iu":
         raise TypeError(f"{field}: {values.dtype}, must be integers without a sign")
@@ -292,21 +306,16 @@ def _to_bool(each: Any) -> bool:
 
 
 def _native(array: Array) -> Array:
-    native = array.dtype.newbyteorder("=")
-    if array.dtype.isnative and array.flags.aligned:
-        # "<f8" and "=f8" are the same to numpy, but not in a buffer's format.
-        return array if array.dtype.byteorder in "=|" else array.view(native)
-    return array.astype(native)
+    return array if array.dtype.isnative else array.astype(array.dtype.newbyteorder("="))
 
 
 def _datetime64(field: str, values: Array, absent: Any) -> tuple[Array, Any]:
     if np.datetime_data(values.dtype)[0] != "ns":
-        moments = values.astype("datetime64[ns]")
-        if np.datetime_data(values.dtype)[0] not in ("ps", "fs", "as"):
-            # numpy wraps around in silence where nanoseconds do not reach.
-            wrapped = (moments.astype(values.dtype) != values) & ~np.isnat(values)
-            _refuse(field, values, absent, wrapped, "outside the range of 64-bit nanoseconds")
-        values = moments
+        # Before numpy wraps around in silence.
+        beyond = np.abs(values.astype(np.int64)) > farthest(values.dtype)
+        why = "outside the range of 64-bit nanoseconds"
+        _refuse(field, values, absent, beyond & ~np.isnat(values), why)
+        values = values.astype("datetime64[ns]")
     missing = np.isnat(values)
     if missing.any():
         absent = missing if absent is None else absent | missing

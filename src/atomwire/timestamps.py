@@ -21,7 +21,7 @@ _NANOSECONDS = {
     "us": 1000,
     "ns": 1,
 }
-_FARTHEST_MONTH = 12_000
+_FARTHEST = {"Y": 292, "M": 3507}
 
 
 def unix_nanoseconds(moment: Timestamp, field: str = "timestamp") -> int:
@@ -65,14 +65,20 @@ def unix_nanoseconds(moment: Timestamp, field: str = "timestamp") -> int:
     return nanoseconds
 
 
+def farthest(dtype: np.dtype[np.datetime64]) -> int:
+    """Return how far from the epoch a datetime64 may be, in its unit, to fit into nanoseconds."""
+    unit, step = np.datetime_data(dtype)
+    nanoseconds = _NANOSECONDS.get(unit)
+    reach = _FARTHEST.get(unit, 2**63 - 1) if nanoseconds is None else (2**63 - 1) // nanoseconds
+    return reach // step
+
+
 def _datetime64_nanoseconds(moment: np.datetime64) -> int:
     # In Python's integers, because numpy wraps around in silence on overflow.
     unit, step = np.datetime_data(moment.dtype)
-    number = int(moment.astype(np.int64)) * step
+    number = int(moment.astype(np.int64))
     if unit in _NANOSECONDS:
-        return number * _NANOSECONDS[unit]
-    if unit in ("Y", "M"):
-        if abs(number) > _FARTHEST_MONTH:
-            return number * 28 * _NANOSECONDS["D"]  # far outside, whichever unit it is
-        return int(moment.astype("datetime64[D]").astype(np.int64)) * _NANOSECONDS["D"]
+        return number * step * _NANOSECONDS[unit]
+    if abs(number) > farthest(moment.dtype):
+        return 2**63
     return int(moment.astype("datetime64[ns]").astype(np.int64))
