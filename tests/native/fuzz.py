@@ -25,6 +25,12 @@ import building
 TARGETS = ("peek", "verify", "columns", "encode")
 # The ones that read events start from golden events; the others make up their own input.
 READERS = ("peek", "verify", "columns")
+TESTS = building.ROOT / "tests"
+SEEDS = (
+    TESTS / "native" / "regressions",
+    TESTS / "vectors" / "accepted",
+    TESTS / "vectors" / "refused",
+)
 SANITIZE = "address,undefined,fuzzer-no-link"
 NEWEST_CLANG = 30
 OLDEST_CLANG = 14
@@ -74,8 +80,7 @@ def run_target(target: str, programs: Path, work: Path, options: argparse.Namesp
         str(corpus),
     ]
     if target in READERS:
-        regressions = building.ROOT / "tests" / "native" / "regressions"
-        command += [str(work / "seeds"), *([str(regressions)] if regressions.is_dir() else [])]
+        command += [str(work / "seeds"), *map(str, SEEDS)]
     log = work / f"{target}.log"
     with log.open("wb") as output:
         done = subprocess.run(command, stdout=output, stderr=subprocess.STDOUT, check=False)
