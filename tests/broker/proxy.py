@@ -1,8 +1,12 @@
-"""A TCP proxy that breaks connections on demand. It sits on the port that a broker advertises."""
+"""A TCP proxy that breaks connections on demand. It sits on the port that a broker advertises.
+
+``python -m tests.broker.proxy PORT UPSTREAM DELAY`` runs one until the end of its input.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import sys
 import threading
 from collections.abc import Callable, Coroutine
 from types import TracebackType
@@ -160,3 +164,15 @@ class Proxy:
                 self._writers -= both
 
         return read(), write()
+
+
+def main() -> None:
+    port, upstream, delay = sys.argv[1:]
+    with Proxy(int(port), int(upstream)) as proxy:
+        proxy.delay(float(delay))
+        print("ready", flush=True)
+        sys.stdin.read()
+
+
+if __name__ == "__main__":
+    main()
