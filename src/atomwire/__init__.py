@@ -33,6 +33,7 @@ from atomwire.bus import (
     EventTooLargeError,
     PublishError,
     SettingsError,
+    SpoolError,
 )
 from atomwire.cell_error import CellError
 from atomwire.errors import InvalidEventError
@@ -61,6 +62,7 @@ __all__ = [
     "Molecules",
     "PublishError",
     "SettingsError",
+    "SpoolError",
     "decode",
     "encode",
     "encode_into",

@@ -13,8 +13,6 @@ import pytest
 from confluent_kafka import (
     TIMESTAMP_CREATE_TIME,
     Consumer,
-    KafkaError,
-    KafkaException,
     Message,
     TopicPartition,
 )
@@ -29,7 +27,6 @@ from atomwire.bus import (
     DeliveryError,
     EventBus,
     EventTooLargeError,
-    PublishError,
     SettingsError,
 )
 from atomwire.bus.log import RateLimitedLog
@@ -456,22 +453,6 @@ def test_an_absent_broker_is_logged_and_not_again_and_again(nobody, caplog):
     bus.close()
     assert {record.name for record in caplog.records} == {"atomwire"}
     assert len(caplog.messages) <= 6
-
-
-def test_a_fatal_error_ends_publishing(bus, monkeypatch):
-    assert eventually(bus.healthy)
-    fatal = KafkaError(KafkaError._FATAL, "sequence lost", fatal=True)
-
-    def produce(*_: object) -> None:
-        raise KafkaException(fatal)
-
-    # The mock cluster cannot be made to fail a producer for good.
-    bus._connection.on_error(fatal)
-    monkeypatch.setattr(bus, "_produce", produce)
-    assert not bus.healthy()
-    with pytest.raises(PublishError, match=r"for good \(sequence lost\).*open a new one"):
-        bus.publish(event())
-    assert bus.stats().accepted == 0
 
 
 def test_bus_errors_have_one_base():

@@ -7,6 +7,7 @@ import pytest
 
 from atomwire.bus import BusError, BusSettings, EventBus, SettingsError
 from atomwire.bus.config import consumer_properties, producer_properties
+from atomwire.bus.security import without_secrets
 
 PASSWORD = "correct horse battery"
 
@@ -69,6 +70,11 @@ def test_replace_names_an_unknown_setting():
         ("headers", "yes", "True or False"),
         ("auto_offset_reset", "newest", "earliest, latest"),
         ("group_protocol", "new", "classic, consumer"),
+        ("on_full", "wait", "spool, raise, block, drop"),
+        ("block_seconds", -1, "from 0"),
+        ("spool_bytes", 1, "from 100,000"),
+        ("exit_seconds", True, "a number"),
+        ("security_protocol", "tls", "plaintext, ssl, sasl_plaintext, sasl_ssl"),
     ],
 )
 def test_a_bad_value_is_named_with_the_way_out(name, value, way_out):
@@ -115,7 +121,7 @@ def test_from_env_reads_every_setting():
 
 def test_from_env_covers_every_field():
     variables = {f"ATOMWIRE_{each.name.upper()}" for each in dataclasses.fields(BusSettings)}
-    for variable in variables - {"ATOMWIRE__LEFT_TO_PROFILE"}:
+    for variable in variables - {"ATOMWIRE__LEFT_OPEN"}:
         with pytest.raises(SettingsError, match=variable):
             BusSettings.from_env({variable: "\x00"})
 
@@ -189,18 +195,136 @@ def test_a_property_that_librdkafka_refuses_is_named():
         EventBus(librdkafka={"sasl.pasword": PASSWORD})
 
 
-def test_a_secret_is_in_no_repr_and_no_error():
-    secret = {"sasl.password": PASSWORD}
-    settings = BusSettings(librdkafka=secret)
-    with EventBus(settings=settings) as bus:
-        assert PASSWORD not in repr(settings) + str(settings) + repr(bus) + repr(bus.stats())
-    for bad in ({"sasl.password": [PASSWORD]}, {"sasl.password": PASSWORD, "acks": PASSWORD}):
+SECRETS = {
+    "sasl_username": "mr-secret",
+    "sasl_password": PASSWORD,
+    "tls_key_password": "k3y-s3cret",
+}
+
+
+def security(**changes: object) -> dict[str, object]:
+    return {"sasl_mechanism": "SCRAM-SHA-512", **SECRETS} | changes
+
+
+def everything_about(error: BaseException) -> str:
+    """All that a log with the whole chain of an error would show."""
+    chain: list[BaseException] = []
+    pending: list[BaseException | None] = [error]
+    while pending:
+        each = pending.pop()
+        if each is not None and each not in chain:
+            chain.append(each)
+            pending += [each.__cause__, each.__context__]
+    return " ".join(f"{each!r} {each} {getattr(each, '__notes__', '')}" for each in chain)
+
+
+def test_security_reaches_producer_and_consumer():
+    settings = BusSettings(
+        **security(), tls_ca_location="/ca", tls_certificate_location="/cert", tls_key_location="/k"
+    )
+    wanted = {
+        "security.protocol": "sasl_ssl",
+        "sasl.mechanism": "SCRAM-SHA-512",
+        "sasl.username": "mr-secret",
+        "sasl.password": PASSWORD,
+        "ssl.ca.location": "/ca",
+        "ssl.certificate.location": "/cert",
+        "ssl.key.location": "/k",
+        "ssl.key.password": "k3y-s3cret",
+    }
+    assert wanted.items() <= producer_properties("b:1", settings).items()
+    assert wanted.items() <= consumer_properties("b:1", "g", settings).items()
+
+
+@pytest.mark.parametrize(
+    ("given", "protocol"),
+    [
+        ({"tls_ca_location": "/ca"}, "ssl"),
+        (security(), "sasl_ssl"),
+        (security(security_protocol="sasl_plaintext"), "sasl_plaintext"),
+    ],
+)
+def test_the_protocol_follows_from_what_is_given(given, protocol):
+    assert producer_properties("b:1", BusSettings(**given))["security.protocol"] == protocol
+
+
+def test_without_security_librdkafkas_defaults_hold():
+    assert not any("s.l." in key for key in producer_properties("b:1", BusSettings()))
+    assert "security.protocol" not in producer_properties("b:1", BusSettings())
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        (security(sasl_password=None), "sasl_password: is needed beside sasl_mechanism, sasl_user"),
+        (security(sasl_mechanism=None), "sasl_mechanism: is needed"),
+        (security(security_protocol="ssl"), "security_protocol='ssl': does not take"),
+        ({"security_protocol": "sasl_ssl"}, "needs sasl_mechanism"),
+        (security(sasl_password=7), "sasl_password: must be a text"),
+        (security(sasl_password=""), "sasl_password: must be a text"),
+        (security(sasl_mechanism="GSSAPI"), "sasl_mechanism='GSSAPI': allowed are PLAIN"),
+        ({"librdkafka": {"sasl.password": PASSWORD}}, "is the setting sasl_password"),
+    ],
+)
+def test_security_that_does_not_fit_together_is_named(given, message):
+    with pytest.raises(SettingsError, match=message) as caught:
+        BusSettings(**given)
+    assert not any(secret in everything_about(caught.value) for secret in SECRETS.values())
+
+
+def test_from_env_reads_security():
+    environ = {f"ATOMWIRE_{name.upper()}": str(value) for name, value in security().items()}
+    assert BusSettings.from_env(environ) == BusSettings(**security())
+
+
+def test_a_secret_is_in_no_repr_no_log_and_no_error(caplog):
+    settings = BusSettings(**security(security_protocol="sasl_plaintext"))
+    with EventBus("127.0.0.1:1", settings=settings) as bus:
+        shown = repr(settings) + str(settings) + repr(bus) + repr(bus.stats()) + repr(vars(bus))
         with pytest.raises(SettingsError) as caught:
-            BusSettings(librdkafka=bad)
-        assert PASSWORD not in str(caught.value)
+            settings.replace(sasl_pasword=PASSWORD)
+        shown += everything_about(caught.value)
+    with pytest.raises(SettingsError) as caught:
+        BusSettings(librdkafka={"sasl.kerberos.keytab": [PASSWORD]})
+    shown += everything_about(caught.value)
     with pytest.raises(SettingsError) as caught:
         BusSettings.from_env({"ATOMWIRE_LIBRDKAFKA": PASSWORD})
-    assert PASSWORD not in str(caught.value)
+    shown += everything_about(caught.value) + caplog.text
+    assert not any(secret in shown for secret in SECRETS.values())
+
+
+def test_librdkafkas_words_are_cleaned_of_secrets():
+    # librdkafka repeats a value that it cannot read.
+    secret = {"ssl.key.pem": PASSWORD, "ssl.certificate.pem": PASSWORD}
+    with pytest.raises(SettingsError) as caught:
+        EventBus("127.0.0.1:1", tls_ca_location="/nowhere", librdkafka=secret)
+    assert PASSWORD not in everything_about(caught.value)
+    properties = {"sasl.password": "abc", "client.rack": "rack"}
+    assert without_secrets("Invalid value abc of rack", properties) == "Invalid value *** of rack"
+
+
+# ---- When the queue is full
+
+
+def test_on_full_follows_from_the_spool_dir(tmp_path):
+    assert BusSettings().on_full == "raise"
+    assert BusSettings(spool_dir=tmp_path).on_full == "spool"
+    assert BusSettings().replace(spool_dir=tmp_path).on_full == "spool"
+    assert BusSettings(on_full="drop").replace(linger_ms=1).on_full == "drop"
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"on_full": "spool"}, "on_full='spool': needs a spool_dir"),
+        ({"durable": True}, "durable=True: needs a spool_dir"),
+        ({"spool_dir": "x", "on_full": "raise"}, "only 'spool' is allowed"),
+        ({"spool_dir": ""}, "spool_dir='': must be a path"),
+    ],
+)
+def test_a_policy_needs_its_place(given, message):
+    with pytest.raises(SettingsError, match=message):
+        BusSettings(**given)
 
 
 def test_acks_all_is_idempotent():

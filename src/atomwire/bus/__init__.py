@@ -11,6 +11,7 @@ from atomwire.bus.errors import (
     EventTooLargeError,
     PublishError,
     SettingsError,
+    SpoolError,
 )
 from atomwire.bus.producer import EventBus
 from atomwire.bus.settings import BusSettings
@@ -32,4 +33,5 @@ __all__ = [
     "EventTooLargeError",
     "PublishError",
     "SettingsError",
+    "SpoolError",
 ]

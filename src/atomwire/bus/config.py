@@ -9,6 +9,7 @@ from confluent_kafka import KafkaException
 
 from atomwire.bus.errors import SettingsError
 from atomwire.bus.log import RateLimitedLog
+from atomwire.bus.security import security_properties, without_secrets
 from atomwire.bus.settings import BusSettings
 
 __all__ = ["consumer_properties", "make_client", "producer_properties"]
@@ -38,7 +39,7 @@ def producer_properties(brokers: str, settings: BusSettings) -> dict[str, Any]:
     if not idempotent:
         # Without sequence numbers a retried request could overtake its successor.
         properties["max.in.flight.requests.per.connection"] = 1
-    return properties | dict(settings.librdkafka)
+    return properties | security_properties(settings) | dict(settings.librdkafka)
 
 
 def consumer_properties(brokers: str, group_id: str, settings: BusSettings) -> dict[str, Any]:
@@ -54,7 +55,7 @@ def consumer_properties(brokers: str, group_id: str, settings: BusSettings) -> d
         # A consumer may come before its topic, and would find it after 5 minutes otherwise.
         "topic.metadata.refresh.interval.ms": 5_000,
     }
-    return properties | dict(settings.librdkafka)
+    return properties | security_properties(settings) | dict(settings.librdkafka)
 
 
 def make_client(
@@ -70,8 +71,9 @@ def make_client(
     try:
         return kind(properties, logger=log)
     except KafkaException as error:
-        reason = error.args[0].str()
-        raise SettingsError(f"librdkafka refuses the settings: {reason}") from None
+        reason = without_secrets(error.args[0].str(), properties)
+    # Outside of the clause, so that librdkafka's own words are not in the chain.
+    raise SettingsError(f"librdkafka refuses the settings: {reason}")
 
 
 def _checked(name: str, value: str) -> str:

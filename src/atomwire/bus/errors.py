@@ -13,6 +13,7 @@ __all__ = [
     "EventTooLargeError",
     "PublishError",
     "SettingsError",
+    "SpoolError",
 ]
 
 
@@ -34,8 +35,8 @@ class PublishError(BusError):
     Attributes
     ----------
     accepted : int
-        How many events of the same call were taken before this one: always 0 for `publish`, the
-        length of the accepted prefix for `publish_many`.
+        How much of the same call was taken before: always 0 for `publish`, the length of the
+        accepted prefix for `publish_many`, the number of molecules for `write_molecules`.
     """
 
     def __init__(self, message: str) -> None:
@@ -51,13 +52,17 @@ class EventTooLargeError(PublishError, ValueError):
     """An event is larger than a message may be."""
 
 
+class SpoolError(PublishError):
+    """The spool cannot be used: its disk is full, say."""
+
+
 class DeliveryError(BusError):
-    """A bus was closed before the broker had acknowledged every event.
+    """Events that the bus had accepted were not acknowledged by the broker, and were given up.
 
     Attributes
     ----------
     undelivered : int
-        Events that were accepted and not acknowledged.
+        How many.
     by_tenant : Mapping[str, int]
         The same, by tenant.
     """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 
 from confluent_kafka import Producer
 
@@ -17,8 +18,9 @@ _POLL_SECONDS = 0.1
 class Poller:
     """Serves a producer's delivery reports, errors, statistics and log lines until stopped."""
 
-    def __init__(self, producer: Producer) -> None:
+    def __init__(self, producer: Producer, on_served: Callable[[], None]) -> None:
         self._producer = producer
+        self._on_served = on_served
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="atomwire-poll", daemon=True)
         self._thread.start()
@@ -26,11 +28,13 @@ class Poller:
     def stop(self) -> None:
         """Stop, and wait for the thread: nothing polls the producer when this returns."""
         self._stopping.set()
-        self._thread.join()
+        if self._thread is not threading.current_thread():
+            self._thread.join()
 
     def _run(self) -> None:
         while not self._stopping.is_set():
             try:
                 self._producer.poll(_POLL_SECONDS)
+                self._on_served()
             except Exception:  # a callback failed; the queue must be served all the same
                 LOGGER.exception("serving the producer failed; going on")

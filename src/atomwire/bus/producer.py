@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable, Iterable
-from dataclasses import replace
+from concurrent.futures import Future
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self, cast
 
-from confluent_kafka import KafkaError, KafkaException, Producer
+from confluent_kafka import KafkaError
 
-from atomwire.bus.config import make_client, producer_properties
-from atomwire.bus.connection import Connection
-from atomwire.bus.delivery import FailedDeliveries
+from atomwire._coalesce import Lane
+from atomwire._codec import Encoder, peek_molecule_count
+from atomwire.bus.config import producer_properties
 from atomwire.bus.errors import (
     BusClosedError,
     BusFullError,
@@ -21,26 +22,45 @@ from atomwire.bus.errors import (
     EventTooLargeError,
     PublishError,
 )
-from atomwire.bus.log import RateLimitedLog
-from atomwire.bus.message import Headers, message_headers, message_key, message_timestamp
-from atomwire.bus.poller import Poller
+from atomwire.bus.exits import OPEN_BUSES, close_at_exit_of_child
+from atomwire.bus.keeper import Keeper
+from atomwire.bus.line import Line
+from atomwire.bus.linger import Linger
+from atomwire.bus.log import LOGGER, RateLimitedLog
+from atomwire.bus.message import Headers, message_headers, own_headers
 from atomwire.bus.settings import BusSettings
+from atomwire.bus.spool import Spool
 from atomwire.bus.stats import BusStats
+from atomwire.molecules import Molecules
+from atomwire.timestamps import Timestamp
+
+if TYPE_CHECKING:
+    from atomwire._coalesce import Headers as RawHeaders
+    from atomwire._codec import Hash, Value
 
 __all__ = ["EventBus"]
 
-# What close() grants librdkafka for reporting the events that it gave up.
-_PURGE_SECONDS = 5.0
+# How long a wait for the broker goes without a look at everything else.
+_SLICE_SECONDS = 0.1
+_PAUSE_SECONDS = 0.002
 _TENANTS_NAMED = 5
+# An event of gathered cells goes out at this size at the latest, which keeps the call short.
+_GATHER_BYTES = 1 << 16
+# What a message holds beside its value: the key, the headers and librdkafka's own.
+_BESIDE_VALUE_BYTES = 1_024
+# Events that may wait in memory for the disk, or for a new producer.
+_ROOM = 10_000
+_WRITE_HEADERS = [("type", b"1")]
 
 
 class EventBus:
     """Publishes events to a topic; all of a tenant stay in one partition, in order, without gaps.
 
-    Publishing never waits for the broker: events queue up, and a thread of the bus sees to their
-    delivery. Events do not expire while they wait. Close the bus, or use it as a context manager:
-    what is still queued when the process ends is lost. A bus may be shared by threads, and not
-    across a fork.
+    Publishing never waits for the broker: events queue up, and threads of the bus see to their
+    delivery. Events do not expire while they wait. Close the bus, or use it as a context manager;
+    a bus that is open when the process ends is closed then, within `exit_seconds`. Threads may
+    share it. After a fork the child has a bus of its own by the same name, empty and with the same
+    settings; what the parent's has taken stays with the parent.
 
     Parameters
     ----------
@@ -57,7 +77,16 @@ class EventBus:
     ------
     SettingsError
         An argument or a setting is unknown or not allowed.
+    SpoolError
+        The spool cannot be opened.
     """
+
+    _lane: Lane
+    _keeper: Keeper
+    _linger: Linger
+    _closing: threading.Lock
+    _closed: bool
+    _final: BusStats | None
 
     def __init__(
         self,
@@ -70,26 +99,9 @@ class EventBus:
         self._brokers = brokers
         self._topic = topic
         self._settings = (settings or BusSettings()).replace(**overrides)
-        log = RateLimitedLog()
-        self._failures = FailedDeliveries(log)
-        self._connection = Connection(log)
-        callbacks = {
-            "on_delivery": self._failures,
-            "error_cb": self._connection.on_error,
-            "stats_cb": self._connection.on_statistics,
-        }
-        properties = producer_properties(brokers, self._settings) | callbacks
-        self._producer = make_client(Producer, properties, log)
-        self._produce: Callable[..., None] = self._producer.produce
-        self._poller = Poller(self._producer)
-        self._accepted = 0
-        self._delivered = 0
-        self._closed = False
-        self._final: BusStats | None = None
-        # Guards the fields above; nothing blocks under it, so publishing stays quick.
-        self._lock = threading.Lock()
-        # Held by whoever waits for the broker, so that close() cannot pull the producer away.
-        self._waiting = threading.Lock()
+        self._with_headers = self._settings.headers
+        self._start()
+        OPEN_BUSES.add(self)
 
     def publish(
         self, event: bytes, *, tenant_id: str | None = None, headers: Headers | None = None
@@ -114,27 +126,27 @@ class EventBus:
         ValueError
             `tenant_id` is not the event's. Nothing was queued.
         BusFullError
-            The queue is full.
+            The queue is full, and `on_full` says to raise; or the spool is, too.
         EventTooLargeError
             The event is larger than `max_event_bytes`.
+        SpoolError
+            The event could not be written to the disk (`durable`).
         BusClosedError
             The bus was closed.
         PublishError
-            The producer has failed for good.
+            The producer refused the event.
         """
-        key = message_key(event, tenant_id)
-        if self._settings.headers:
-            headers = message_headers(event, headers)
-        elif headers is not None:
-            headers = dict(headers)
-        self._queue(event, key, headers)
+        if self._with_headers or headers is not None:
+            self._take(event, tenant_id, self._headers_of(event, headers))
+        elif not self._lane.publish(event, tenant_id):
+            self._find_room(lambda: self._lane.publish(event, tenant_id))
 
     def publish_many(self, events: Iterable[bytes], *, tenant_id: str | None = None) -> None:
         """Queue events in the order given and return at once.
 
         Every event is checked before the first is queued. Should the bus then refuse one, those
         before it stay queued: the error's `accepted` is their number, so a caller continues with
-        ``events[error.accepted:]``.
+        ``events[error.accepted:]``. A `durable` bus stores all of them at once.
 
         Parameters
         ----------
@@ -148,19 +160,143 @@ class EventBus:
         InvalidEventError, ValueError, PublishError, BusClosedError
             As `publish` does.
         """
-        messages = [(event, message_key(event, tenant_id)) for event in events]
-        with_headers = self._settings.headers
-        # One produce() each: produce_batch takes neither timestamps nor headers, and when the
-        # queue runs full in the middle it refuses some events and takes later ones.
-        for accepted, (event, key) in enumerate(messages):
+        listed = list(events)
+        accepted = 0
+        try:
+            if self._with_headers:
+                self._lane.check_many(listed, tenant_id)
+                for event in listed:
+                    self._take(event, tenant_id, message_headers(event))
+                    accepted += 1
+                return
+            # One produce() each: produce_batch takes neither timestamps nor headers, and when the
+            # queue runs full in the middle it refuses some events and takes later ones.
+            while (accepted := self._lane.publish_many(listed, accepted, tenant_id)) < len(listed):
+                self.publish(listed[accepted])
+                accepted += 1
+        except PublishError as error:
+            error.accepted = max(accepted, getattr(error, "taken", 0))
+            raise
+
+    def write(
+        self,
+        tenant_id: str,
+        coordinate_hash: Hash,
+        value: Value | None,
+        *,
+        timestamp: Timestamp | None = None,
+        security_mask: int | None = None,
+        user_id: str | None = None,
+        region: str | None = None,
+    ) -> None:
+        """Write one cell and return at once.
+
+        A cell after a quiet spell goes out at once. While cells of its tenant keep coming, those
+        within `linger_ms` become one event. A tenant's cells and events keep the order of the
+        calls.
+
+        Parameters
+        ----------
+        tenant_id : str
+            Never empty.
+        coordinate_hash : int or 16 bytes
+            The cell.
+        value : float, int, str, bool, datetime, date, datetime64, CellError or None
+            Its type says which value field it becomes.
+        timestamp : int, datetime or datetime64, optional
+            When the cell was written; the event carries the time when it was made.
+        security_mask : int, optional
+            64 bits without a sign.
+        user_id, region : str, optional
+            Of the event; cells that differ in them become different events.
+
+        Raises
+        ------
+        TypeError, ValueError
+            Naming the argument, its value and what it must be.
+        BusFullError, EventTooLargeError, SpoolError, BusClosedError, PublishError
+            As `publish` does. The cell was not taken; cells before it may still wait for room.
+        """
+        cell = (tenant_id, coordinate_hash, value, timestamp, security_mask, user_id, region)
+        if not self._lane.write(*cell):
+            self._find_room(lambda: self._lane.write(*cell), tenant_id)
+
+    def write_molecules(
+        self,
+        tenant_id: str,
+        molecules: Molecules,
+        *,
+        user_id: str | None = None,
+        region: str | None = None,
+        trace_id: str | None = None,
+    ) -> None:
+        """Write many cells as events that fit the broker's limit, in order.
+
+        Parameters
+        ----------
+        tenant_id : str
+            Never empty.
+        molecules : Molecules
+            Any number.
+        user_id, region, trace_id : str, optional
+            Of the events.
+
+        Raises
+        ------
+        TypeError, ValueError
+            As `Encoder` does.
+        BusFullError, EventTooLargeError, SpoolError, BusClosedError, PublishError
+            As `publish` does; the error's `accepted` is how many molecules were taken.
+        """
+        encoder = Encoder(tenant_id, user_id=user_id, region=region, trace_id=trace_id)
+        accepted = 0
+        for event in encoder.split(molecules, self._settings.max_event_bytes - _BESIDE_VALUE_BYTES):
             try:
-                self._queue(event, key, message_headers(event) if with_headers else None)
+                self.publish(event)
             except PublishError as error:
                 error.accepted = accepted
                 raise
+            accepted += peek_molecule_count(event)
+
+    def submit(
+        self, event: bytes, *, tenant_id: str | None = None, headers: Headers | None = None
+    ) -> Future[None]:
+        """Queue one event, and return a future of its acknowledgement.
+
+        Parameters
+        ----------
+        event, tenant_id, headers
+            As for `publish`.
+
+        Returns
+        -------
+        concurrent.futures.Future
+            Done when the broker has acknowledged the event, with a `DeliveryError` when it was
+            given up or the bus was closed before. `asyncio.wrap_future` makes it awaitable.
+
+        Raises
+        ------
+        TypeError, InvalidEventError, ValueError, PublishError, BusClosedError
+            As `publish` does. Under ``on_full="drop"`` a dropped event raises `BusFullError`.
+        """
+        own = self._headers_of(event, headers)
+        future: Future[None] | None = None
+
+        def again() -> bool:
+            nonlocal future
+            future = self._keeper.submit(
+                lambda: self._lane.publish(event, tenant_id, own, reported=True)
+            )
+            return future is not None
+
+        if not again():
+            self._find_room(again)
+        if future is None:
+            raise self._full_error()
+        return future
 
     def flush(self, timeout: float = 10.0) -> int:
-        """Wait until every queued event was delivered or given up; send without lingering.
+        """Wait until every event was delivered or given up; send without lingering.
 
         Parameters
         ----------
@@ -170,7 +306,7 @@ class EventBus:
         Returns
         -------
         int
-            Events still queued: 0 unless the time ran out.
+            Events that still wait, in memory or in the spool: 0 unless the time ran out.
 
         Raises
         ------
@@ -178,14 +314,15 @@ class EventBus:
             The bus was closed.
         """
         _check_timeout(timeout)
-        with self._waiting:
-            if self._closed:
-                raise self._closed_error()
-            self._producer.flush(timeout)
-        return self.stats().queued
+        if self._closed:
+            raise self._closed_error()
+        return self._drain(time.monotonic() + timeout)
 
     def close(self, timeout: float = 10.0) -> None:
         """Deliver what is queued, then release the producer. Closing again does nothing.
+
+        What was not delivered by then waits in the spool, for the next bus that opens the same
+        `spool_dir`; without a spool it is given up.
 
         Parameters
         ----------
@@ -195,34 +332,52 @@ class EventBus:
         Raises
         ------
         DeliveryError
-            Events that the bus had accepted were not delivered, now or before: how many, of which
+            Events that the bus had accepted were given up, now or before: how many, of which
             tenants, and why. Those whose acknowledgement alone is missing may have arrived.
         """
         _check_timeout(timeout)
-        with self._lock:
+        with self._closing:
             if self._closed:
                 return
             self._closed = True
-        with self._waiting:
-            try:
-                self._producer.flush(timeout)
-            finally:
-                self._release()
-        stats = self.stats()
-        if stats.delivered < stats.accepted:
-            raise self._delivery_error(stats)
+        OPEN_BUSES.discard(self)
+        try:
+            self._lane.close()
+            self._linger.stop()
+            self._drain(time.monotonic() + timeout)
+        finally:
+            self._lane.flush_all(force=True)
+            left = self._keeper.finish()
+            final = self._final = self._count()
+        if left:
+            LOGGER.warning(
+                "%d events for topic %r at %s wait in spool_dir=%r for the next bus%s",
+                left,
+                self._topic,
+                self._brokers,
+                str(self._settings.spool_dir),
+                self._because(),
+            )
+        if final.failed:
+            raise self._delivery_error(final)
 
     def stats(self) -> BusStats:
         """Return the counts so far; they stay readable after `close`."""
-        with self._lock:
-            return self._final or self._count()
+        return self._final or self._count()
 
     def healthy(self) -> bool:
-        """Whether the bus is open, a broker is connected and the producer has not failed for good.
+        """Whether the bus is open, a broker is connected, and nothing keeps events from it.
 
+        False, too, while a failed producer is being replaced or the spool cannot be written to.
         Learned from librdkafka once a second, so a fresh bus is healthy after about that time.
         """
-        return not self._closed and self._connection.fatal_reason is None and self._connection.up
+        connection = self._keeper.line.connection
+        return (
+            not self._closed
+            and connection.fatal_reason is None
+            and connection.up
+            and self._keeper.spool_error is None
+        )
 
     def __enter__(self) -> Self:
         return self
@@ -244,80 +399,176 @@ class EventBus:
         state = "closed" if self._closed else "open"
         return f"<EventBus brokers={self._brokers!r} topic={self._topic!r} {state}>"
 
-    def _queue(self, event: bytes, key: str, headers: Headers | None) -> None:
-        timestamp = message_timestamp(event)
-        with self._lock:
-            if self._closed:
-                raise self._closed_error()
-            try:
-                # By position: naming the arguments costs a tenth of the call.
-                self._produce(self._topic, event, key, -1, None, None, timestamp, headers)
-            except (BufferError, KafkaException) as error:
-                raise self._refusal(error, len(event)) from None
-            self._accepted += 1
+    # ---- Beginning and end.
+
+    def _start(self) -> None:
+        settings = self._settings
+        self._closed = False
+        self._final = None
+        self._closing = threading.Lock()
+        self._log = RateLimitedLog()
+        spool = None
+        if settings.spool_dir is not None:
+            spool = Spool(settings.spool_dir, self._topic, settings.spool_bytes)
+        lane = Lane(
+            topic=self._topic,
+            linger_seconds=settings.linger_ms / 1_000,
+            max_event_bytes=settings.max_event_bytes,
+            gather_bytes=min(_GATHER_BYTES, settings.max_event_bytes),
+            room=max(settings.queue_size, _ROOM),
+            store=spool.append if spool is not None and settings.durable else None,
+            refused=self._on_refused,
+            gathering=lambda: self._linger.wake(),
+            waiting=lambda: self._keeper.wake(),
+            closed_error=self._closed_error,
+            cell_headers=_WRITE_HEADERS if settings.headers else None,
+        )
+        self._linger = Linger(lane, drop=settings.on_full == "drop")
+        try:
+            self._keeper = Keeper(lane, self._new_line, spool, settings.queue_size, self._log)
+        except BaseException:
+            if spool is not None:
+                spool.close()
+            raise
+        self._lane = lane
+
+    def _new_line(self, keeper: Keeper) -> Line:
+        # Made anew each time, because there are secrets in them.
+        properties = producer_properties(self._brokers, self._settings)
+        return Line(properties, self._log, keeper.settle, keeper.replace_line)
+
+    def close_at_exit(self) -> None:
+        """Close at the end of the process, within the bound that is set for it."""
+        self.close(self._settings.exit_seconds)
+
+    def restart_in_child(self) -> None:
+        """Leave everything to the parent process, and start anew with the first use."""
+        self._keeper.abandon()
+        self._lane = cast("Lane", _InChild(self, "_lane"))
+        self._keeper = cast("Keeper", _InChild(self, "_keeper"))
+
+    def _start_in_child(self) -> None:
+        self._start()
+        close_at_exit_of_child()
+
+    # ---- Waiting.
+
+    def _drain(self, deadline: float) -> int:
+        while True:
+            self._lane.flush_all()
+            remaining = max(deadline - time.monotonic(), 0.0)
+            self._keeper.line.flush(min(remaining, _SLICE_SECONDS))
+            self._keeper.settle()
+            stats = self._count()
+            waiting = stats.queued + stats.spooled + bool(stats.gathering)
+            if not waiting or not remaining:
+                return waiting
+            # The producer may have nothing to wait for, while the spool has.
+            time.sleep(min(remaining, _PAUSE_SECONDS))
+
+    def _find_room(self, again: Callable[[], object], cells_of: str | None = None) -> None:
+        """Do as `on_full` says about an event, or the cells of a tenant, without room."""
+        policy = self._settings.on_full
+        if policy == "drop":
+            if cells_of is None:
+                self._lane.count_dropped(1)
+            else:
+                self._lane.drop_tenant(cells_of)
+            return
+        # With a spool, what is full is the room in front of the disk: that is soon written.
+        if policy in ("block", "spool"):
+            deadline = time.monotonic() + self._settings.block_seconds
+            while time.monotonic() < deadline and self._keeper.spool_error is None:
+                time.sleep(_PAUSE_SECONDS)
+                if again():
+                    return
+        raise self._full_error()
+
+    # ---- Events.
+
+    def _headers_of(self, event: bytes, headers: Headers | None) -> RawHeaders | None:
+        if self._with_headers:
+            self._lane.check_many([event])
+            return message_headers(event, headers)
+        return own_headers(headers)
+
+    def _take(self, event: bytes, tenant_id: str | None, own: RawHeaders | None) -> None:
+        if not self._lane.publish(event, tenant_id, own):
+            self._find_room(lambda: self._lane.publish(event, tenant_id, own))
+
+    def _on_refused(self, error: Exception | None, size: int) -> bool:
+        """Decide about an event that the producer did not take; the lane calls this."""
+        if isinstance(error, BufferError):
+            return self._settings.on_full == "spool"
+        if error is None:
+            raise self._too_large(size)
+        reason = error.args[0] if error.args else None
+        if not isinstance(reason, KafkaError):
+            raise error
+        if reason.code() == KafkaError.MSG_SIZE_TOO_LARGE:
+            raise self._too_large(size) from None
+        if reason.fatal() or reason.code() == KafkaError._FATAL:
+            self._keeper.replace_line()
+            return True
+        raise PublishError(
+            f"topic {self._topic!r} did not take the event: {reason.str()}"
+        ) from None
+
+    # ---- Words.
 
     def _closed_error(self) -> BusClosedError:
         return BusClosedError(f"the bus to topic {self._topic!r} is closed; open a new EventBus")
 
-    def _refusal(self, error: Exception, size: int) -> PublishError:
-        if isinstance(error, BufferError):
-            return BusFullError(
-                f"the queue is full (queue_size={self._settings.queue_size:,} events, or 1 GiB): "
-                f"{self._brokers} does not keep up{self._because()}; flush() and publish again, "
-                "or raise queue_size"
-            )
-        reason: KafkaError = error.args[0]
-        if reason.code() == KafkaError.MSG_SIZE_TOO_LARGE:
-            return EventTooLargeError(
-                f"an event of {size:,} bytes does not fit "
-                f"max_event_bytes={self._settings.max_event_bytes:,}; split it with "
-                "Encoder.split(), or raise max_event_bytes and the broker's message.max.bytes"
-            )
-        if self._connection.fatal_reason is not None:
-            return PublishError(
-                f"the producer failed for good ({self._connection.fatal_reason}); "
-                "close this bus and open a new one"
-            )
-        return PublishError(f"topic {self._topic!r} did not take the event: {reason.str()}")
+    def _too_large(self, size: int) -> EventTooLargeError:
+        return EventTooLargeError(
+            f"an event of {size:,} bytes does not fit "
+            f"max_event_bytes={self._settings.max_event_bytes:,}; split it with "
+            "Encoder.split(), or raise max_event_bytes and the broker's message.max.bytes"
+        )
 
-    def _count(self) -> BusStats:
-        # The queue before the failures: an event that fails in between is then counted in both,
-        # which makes `delivered` late. The other way round it would run ahead of the truth.
-        waiting = len(self._producer)
-        failed = self._failures.total
-        # librdkafka's length includes unserved log lines, so the difference may dip: hence max.
-        self._delivered = max(self._delivered, self._accepted - failed - waiting)
-        queued = self._accepted - failed - self._delivered
-        return BusStats(self._accepted, self._delivered, failed, queued)
-
-    def _release(self) -> None:
-        # Given up, because librdkafka's own close would wait for the broker without end.
-        self._producer.purge()
-        self._producer.flush(_PURGE_SECONDS)
-        # Nothing may poll the producer, or ask for its length, once it is closed.
-        self._poller.stop()
-        with self._lock:
-            counts = self._count()
-            self._final = replace(counts, failed=counts.failed + counts.queued, queued=0)
-        self._producer.close()
+    def _full_error(self) -> BusFullError:
+        return BusFullError(
+            f"the queue is full (queue_size={self._settings.queue_size:,} events, or 1 GiB): "
+            f"{self._brokers} does not keep up{self._because()}; flush() and publish again, "
+            "or raise queue_size, or give the bus a spool_dir with room"
+        )
 
     def _because(self) -> str:
-        reason = self._connection.last_error or self._failures.last_reason
+        keeper = self._keeper
+        reason = keeper.spool_error or keeper.line.connection.last_error or keeper.last_reason
         return f" ({reason})" if reason else ""
 
+    def _count(self) -> BusStats:
+        accepted, delivered, failed, dropped, in_flight, _, cells = self._lane.counts()
+        left = accepted - delivered - failed
+        queued = left if self._settings.spool_dir is None else min(in_flight, left)
+        return BusStats(accepted, delivered, failed, queued, left - queued, dropped, cells)
+
     def _delivery_error(self, stats: BusStats) -> DeliveryError:
-        by_tenant = self._failures.by_tenant()
+        by_tenant = self._keeper.given_up()
         named = ", ".join(f"{t!r} {n:,}" for t, n in Counter(by_tenant).most_common(_TENANTS_NAMED))
         more = len(by_tenant) - _TENANTS_NAMED
-        undelivered = stats.accepted - stats.delivered
         return DeliveryError(
-            f"{undelivered:,} of {stats.accepted:,} events were not delivered to topic "
+            f"{stats.failed:,} of {stats.accepted:,} events were not delivered to topic "
             f"{self._topic!r} at {self._brokers}{self._because()}; tenants: {named}"
             f"{f' and {more:,} more' if more > 0 else ''}; publish them again when the broker "
-            "answers, or give close() a longer timeout",
-            undelivered,
+            "answers, or give close() a longer timeout, or the bus a spool_dir",
+            stats.failed,
             by_tenant,
         )
+
+
+class _InChild:
+    """Stands for a part of a bus in a forked child until it is used."""
+
+    def __init__(self, bus: EventBus, name: str) -> None:
+        self._bus = bus
+        self._name = name
+
+    def __getattr__(self, name: str) -> Any:
+        if getattr(self._bus, self._name) is self:
+            self._bus._start_in_child()
+        return getattr(getattr(self._bus, self._name), name)
 
 
 def _check_timeout(timeout: float) -> None:

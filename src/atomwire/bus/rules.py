@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import math
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
 from atomwire.bus.errors import SettingsError
 
-__all__ = ["Flag", "Number", "OneOf", "Properties", "Rule"]
+__all__ = ["Flag", "Number", "OneOf", "Optional", "Place", "Properties", "Rule", "Secret"]
 
 _TRUE = ("1", "true", "yes", "on")
 _FALSE = ("0", "false", "no", "off")
@@ -88,6 +89,50 @@ class Flag:
         if word in _TRUE or word in _FALSE:
             return word in _TRUE
         raise SettingsError(f"{name}={text!r}: allowed are {', '.join(_TRUE + _FALSE)}")
+
+
+@dataclass(frozen=True)
+class Place:
+    """A path."""
+
+    def check(self, name: str, value: object) -> None:
+        """Raise `SettingsError` unless `value` is allowed."""
+        if not isinstance(value, str | os.PathLike) or not str(value) or "\0" in str(value):
+            raise SettingsError(f"{name}={value!r}: must be a path")
+
+    def parse(self, name: str, text: str) -> object:
+        """Return the path itself."""
+        return text
+
+
+@dataclass(frozen=True)
+class Secret:
+    """A text that is never shown."""
+
+    def check(self, name: str, value: object) -> None:
+        """Raise `SettingsError` unless `value` is allowed."""
+        if not isinstance(value, str) or not value or "\0" in value:
+            raise SettingsError(f"{name}: must be a text that is not empty")
+
+    def parse(self, name: str, text: str) -> object:
+        """Return the text itself."""
+        return text
+
+
+@dataclass(frozen=True)
+class Optional:
+    """None, or what another rule allows."""
+
+    rule: Rule
+
+    def check(self, name: str, value: object) -> None:
+        """Raise `SettingsError` unless `value` is allowed."""
+        if value is not None:
+            self.rule.check(name, value)
+
+    def parse(self, name: str, text: str) -> object:
+        """Read a value; in text it is never None."""
+        return self.rule.parse(name, text)
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Literal, Self
 
 from atomwire.bus.errors import SettingsError
-from atomwire.bus.rules import Flag, Number, OneOf, Properties, Rule
+from atomwire.bus.rules import Flag, Number, OneOf, Optional, Place, Properties, Rule, Secret
+from atomwire.bus.security import PROPERTIES, check_security
 
 __all__ = ["BusSettings"]
 
@@ -27,6 +28,7 @@ _PROFILES: Final[dict[str, dict[str, int]]] = {
 
 # Typed Any: the field holds the profile's number once the settings are made, never None.
 _BY_PROFILE: Final[Any] = None
+_BY_SPOOL_DIR: Final[Any] = None
 
 _RESERVED = {
     "bootstrap.servers": "is the argument brokers",
@@ -48,11 +50,17 @@ _RESERVED = {
     "enable.auto.offset.store": "stays off: commit a batch with EventBatch.commit()",
     "delivery.report.only.error": "is fixed by the bus",
     "statistics.interval.ms": "is fixed by the bus",
+    "sasl.mechanisms": "is the setting sasl_mechanism",
+    **{name: f"is the setting {setting}" for setting, name in PROPERTIES.items()},
 }
 
 
 def _setting(default: Any, rule: Rule) -> Any:
     return field(default=default, metadata={"rule": rule})
+
+
+def _hidden(rule: Rule) -> Any:
+    return field(default=None, repr=False, metadata={"rule": Optional(rule)})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,7 +83,23 @@ class BusSettings:
         Who acknowledges an event: all in-sync replicas, the leader, nobody. Only "all" makes the
         producer idempotent; less than that can lose events in silence when a broker fails.
     queue_size : int
-        Events that may wait for the broker. When it is full, publishing raises `BusFullError`.
+        Events that may wait for the broker in memory.
+    on_full : {"spool", "raise", "block", "drop"}
+        What to do about an event when the queue is full: let it wait on the disk (the default with
+        a `spool_dir`); raise `BusFullError` at once (the default without); wait for room, and raise
+        after `block_seconds`; drop and count it.
+    block_seconds : float
+        Longest wait of ``on_full="block"``; and of ``"spool"``, for a disk that does not keep up.
+    spool_dir : str or PathLike, optional
+        A directory for events that wait for the broker. One directory serves one cluster, and any
+        number of processes.
+    spool_bytes : int
+        Largest size of a process's file there.
+    durable : bool
+        Write every event to the spool before `publish` returns, and delete it when the broker has
+        acknowledged it: a killed process's events are delivered by the next.
+    exit_seconds : float
+        Longest wait for the broker when the process ends with the bus open.
     max_event_bytes : int
         Largest message that the broker takes (its `message.max.bytes`).
     headers : bool
@@ -84,9 +108,19 @@ class BusSettings:
         Where a consumer group without a committed offset begins.
     group_protocol : {"classic", "consumer"}
         How a group agrees on partitions: "consumer" (KIP-848) is faster and needs Kafka 4.
+    security_protocol : {"plaintext", "ssl", "sasl_plaintext", "sasl_ssl"}, optional
+        Follows from the settings below when it is not given.
+    sasl_mechanism : {"PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"}, optional
+        How the user and the password are proven.
+    sasl_username, sasl_password : str, optional
+        They appear in no repr, log line or error.
+    tls_ca_location, tls_certificate_location, tls_key_location : str, optional
+        Files in PEM: who may have signed the broker's certificate, and the client's own.
+    tls_key_password : str, optional
+        Of the client's key.
     librdkafka : Mapping[str, str | int | float | bool]
-        Any other property of librdkafka (security, timeouts), by its name there. It never appears
-        in a repr. Setting `message.timeout.ms` makes the bus give up on old events, and so allows
+        Any other property of librdkafka (timeouts, say), by its name there. It never appears in a
+        repr. Setting `message.timeout.ms` makes the bus give up on old events, and so allows
         gaps in a tenant's order.
 
     Raises
@@ -106,6 +140,14 @@ class BusSettings:
     acks: Literal["all", "1", "0"] = _setting("all", OneOf(("all", "1", "0")))
     queue_size: int = _setting(100_000, Number(1, 2_147_483_647))
     max_event_bytes: int = _setting(1_000_000, Number(1_000, 1_000_000_000))
+    on_full: Literal["spool", "raise", "block", "drop"] = _setting(
+        _BY_SPOOL_DIR, OneOf(("spool", "raise", "block", "drop"))
+    )
+    block_seconds: float = _setting(5.0, Number(0, 86_400, whole=False))
+    spool_dir: str | os.PathLike[str] | None = _setting(None, Optional(Place()))  # noqa: RUF009
+    spool_bytes: int = _setting(10 * 2**30, Number(100_000, 2**46))
+    durable: bool = _setting(False, Flag())
+    exit_seconds: float = _setting(5.0, Number(0, 3_600, whole=False))
     headers: bool = _setting(False, Flag())
     auto_offset_reset: Literal["earliest", "latest"] = _setting(
         "earliest", OneOf(("earliest", "latest"))
@@ -113,27 +155,43 @@ class BusSettings:
     group_protocol: Literal["classic", "consumer"] = _setting(
         "classic", OneOf(("classic", "consumer"))
     )
+    security_protocol: Literal["plaintext", "ssl", "sasl_plaintext", "sasl_ssl"] | None = _setting(
+        None, Optional(OneOf(("plaintext", "ssl", "sasl_plaintext", "sasl_ssl")))
+    )
+    sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] | None = _setting(
+        None, Optional(OneOf(("PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512")))
+    )
+    sasl_username: str | None = _hidden(Secret())
+    sasl_password: str | None = _hidden(Secret())
+    tls_ca_location: str | os.PathLike[str] | None = _setting(None, Optional(Place()))  # noqa: RUF009
+    tls_certificate_location: str | os.PathLike[str] | None = _setting(None, Optional(Place()))  # noqa: RUF009
+    tls_key_location: str | os.PathLike[str] | None = _setting(None, Optional(Place()))  # noqa: RUF009
+    tls_key_password: str | None = _hidden(Secret())
     librdkafka: Mapping[str, str | int | float | bool] = field(
         default_factory=dict, repr=False, hash=False, metadata={"rule": Properties(_RESERVED)}
     )
-    _left_to_profile: frozenset[str] = field(init=False, repr=False, compare=False)
+    _left_open: frozenset[str] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         _RULES["profile"].check("profile", self.profile)
-        left_to_profile = set()
-        for name, value in _PROFILES[self.profile].items():
-            if getattr(self, name) is None:
-                left_to_profile.add(name)
-                object.__setattr__(self, name, value)
+        defaults: dict[str, object] = {
+            **_PROFILES[self.profile],
+            "on_full": "raise" if self.spool_dir is None else "spool",
+        }
+        left_open = {name for name in defaults if getattr(self, name) is None}
+        for name in left_open:
+            object.__setattr__(self, name, defaults[name])
         for name, rule in _RULES.items():
             rule.check(name, getattr(self, name))
         object.__setattr__(self, "librdkafka", dict(self.librdkafka))
-        object.__setattr__(self, "_left_to_profile", frozenset(left_to_profile))
+        object.__setattr__(self, "_left_open", frozenset(left_open))
+        self._check_together()
 
     def replace(self, **changes: Any) -> Self:
         """Return a copy with some settings changed.
 
-        A new `profile` moves `linger_ms` and `batch_size` along, unless they were given.
+        A new `profile` moves `linger_ms` and `batch_size` along, and `spool_dir` moves `on_full`,
+        unless they were given.
 
         Raises
         ------
@@ -144,9 +202,21 @@ class BusSettings:
             if name not in _RULES:
                 raise SettingsError(_unknown("setting", name, _RULES))
         given = {name: getattr(self, name) for name in _RULES}
-        for name in self._left_to_profile:
+        for name in self._left_open:
             del given[name]
         return type(self)(**(given | changes))
+
+    def _check_together(self) -> None:
+        if self.spool_dir is None:
+            if self.on_full == "spool":
+                raise SettingsError("on_full='spool': needs a spool_dir")
+            if self.durable:
+                raise SettingsError("durable=True: needs a spool_dir")
+        elif self.on_full != "spool":
+            raise SettingsError(
+                f"on_full={self.on_full!r}: with a spool_dir, only 'spool' is allowed"
+            )
+        check_security(self)
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] | None = None) -> Self:

@@ -1,0 +1,806 @@
+# cython: language_level=3, boundscheck=False, wraparound=False
+"""The bus's hot path: what every event and every cell passes on its way to the producer.
+
+A `Lane` keeps the order of the calls, gathers cells, and counts. Policies, threads and the disk are
+the business of `atomwire.bus`.
+"""
+
+cimport cython
+from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_CheckExact, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
+from cpython.ref cimport Py_INCREF
+from libc.string cimport memcmp, memcpy
+
+from atomwire._codec cimport (
+    Bytes,
+    EncodeError,
+    Envelope,
+    EventField,
+    Fault,
+    MoleculeColumns,
+    MoleculePlan,
+    Text,
+    envelope_size,
+    kEventIdText,
+    kTimestamp,
+    peek_int64,
+    peek_text,
+    unix_nanoseconds,
+    write_envelope,
+    write_uuid7,
+)
+from libc.stdint cimport int64_t, uint8_t, uint64_t
+from libcpp cimport bool as cbool
+
+from collections import deque
+from datetime import date as date_type
+
+import numpy as np
+
+from atomwire._codec import (
+    EVENT_TYPE_MOLECULE_WRITE,
+    Encoder,
+    peek_tenant_id,
+    peek_timestamp,
+)
+from atomwire.cell_error import CellError
+from atomwire.errors import InvalidEventError
+from atomwire.timestamps import unix_nanoseconds as unix_nanoseconds_of
+
+cdef extern from "accumulate.hpp" namespace "atomwire" nogil:
+    cdef enum class CellKind(uint8_t):
+        none
+        number
+        text
+        date
+        boolean
+        error
+
+    cdef cppclass Cell:
+        uint8_t hash[16]
+        CellKind kind
+        cbool truth
+        cbool has_timestamp
+        cbool has_mask
+        double number
+        int64_t date
+        int64_t timestamp
+        uint64_t mask
+        Text text
+
+    cdef cppclass Accumulator:
+        cbool append(const Cell&)
+        const MoleculeColumns* columns()
+        void clear()
+        uint64_t count() const
+        uint64_t bytes_with(const Cell&) const
+
+cdef extern from *:
+    """
+    #include <chrono>
+    #include <mutex>
+
+    static inline int64_t atomwire_steady() noexcept {
+      const auto now = std::chrono::steady_clock::now().time_since_epoch();
+      return std::chrono::duration_cast<std::chrono::nanoseconds>(now).count();
+    }
+
+    // 0 when `number` is an int of at most 128 bits, without a sign; -1 with an error set.
+    static inline int atomwire_from_int128(PyObject* number, unsigned char* little_endian) {
+    #if PY_VERSION_HEX >= 0x030D0000
+      return _PyLong_AsByteArray((PyLongObject*)number, little_endian, 16, 1, 0, 1);
+    #else
+      return _PyLong_AsByteArray((PyLongObject*)number, little_endian, 16, 1, 0);
+    #endif
+    }
+    """
+    int64_t steady "atomwire_steady"() noexcept nogil
+    int from_int128 "atomwire_from_int128"(object, unsigned char*) except -1
+    const char* PyUnicode_AsUTF8AndSize(object, Py_ssize_t*) except NULL
+
+    # Entered again by a thread that is inside: a finalizer or a signal handler may publish.
+    cdef cppclass Mutex "std::recursive_mutex":
+        cbool try_lock() noexcept nogil
+        void lock() noexcept nogil
+        void unlock() noexcept nogil
+
+cdef int64_t NANOSECONDS_PER_MILLISECOND = 1_000_000
+cdef str BLANK_EVENT_ID = "0" * 36
+# What a message needs beside its key and value, at most (librdkafka's message format 2).
+cdef Py_ssize_t MESSAGE_OVERHEAD = 64
+cdef tuple NUMBERS = (int, float, np.integer, np.floating)
+
+
+def keep_forever(thing):
+    """Never let `thing` be destroyed: after a fork it is half of what it was."""
+    Py_INCREF(thing)
+
+
+@cython.final
+@cython.no_gc
+@cython.freelist(1024)
+cdef class Receipt:
+    """Goes with an event into the producer, as its delivery callback.
+
+    The producer calls it when the event failed (`delivery.report.only.error`), and lets go of it in
+    either case: being let go of without a call is the acknowledgement. So a success costs neither
+    a Message nor a call.
+    """
+
+    cdef Lane lane
+    cdef int64_t number
+    cdef cbool reported
+    cdef cbool settled
+
+    def __call__(self, error, message):
+        if error is None or self.settled:
+            return
+        self.settled = True
+        self.lane.in_flight_ -= 1
+        self.lane.failures.append((self.number, error, message))
+
+    def __dealloc__(self):
+        if self.settled or self.lane is None:
+            return
+        self.lane.in_flight_ -= 1
+        self.lane.delivered += 1
+        if self.reported:
+            self.lane.acknowledged.append(self.number)
+
+
+@cython.final
+cdef class Cells:
+    """The cells of one tenant that wait to become an event."""
+
+    cdef Accumulator rows
+    cdef str tenant_id
+    cdef object user_id
+    cdef object region
+    cdef bytes head
+    cdef int64_t first  # when the first of them came
+    cdef int64_t last  # when an event of theirs went out
+    cdef int64_t due_from  # `first` as it was when they were put into the line
+    cdef cbool in_line
+
+    cdef int label(self, str tenant_id, object user_id, object region) except -1:
+        cdef Envelope envelope
+        if not tenant_id:
+            raise ValueError(f"tenant_id={tenant_id!r}: must not be empty")
+        set_text(&envelope.tenant_id, tenant_id)
+        if user_id is not None:
+            set_text(&envelope.user_id, user_id)
+        if region is not None:
+            set_text(&envelope.region, region)
+        set_text(&envelope.event_id, BLANK_EVENT_ID)
+        envelope.type = EVENT_TYPE_MOLECULE_WRITE
+        envelope.has_molecules = True
+        size = <Py_ssize_t>envelope_size(envelope)
+        head = PyBytes_FromStringAndSize(NULL, size)
+        write_envelope(<uint8_t*>PyBytes_AS_STRING(head), envelope)
+        self.tenant_id = tenant_id
+        self.user_id = user_id
+        self.region = region
+        self.head = head
+        return 0
+
+    cdef bytes event(self, int64_t now):
+        cdef MoleculePlan plan
+        cdef const MoleculeColumns* columns = self.rows.columns()
+        cdef Py_ssize_t start = PyBytes_GET_SIZE(self.head)
+        if columns == NULL:
+            raise MemoryError
+        error = plan.prepare(columns[0], <uint64_t>start)
+        if error != EncodeError.none:
+            raise MemoryError  # the bounds of a gathered event leave no other cause
+        event = PyBytes_FromStringAndSize(NULL, <Py_ssize_t>plan.end())
+        to = <uint8_t*>PyBytes_AS_STRING(event)
+        memcpy(to, PyBytes_AS_STRING(self.head), <size_t>start)
+        memcpy(to + kTimestamp, &now, 8)
+        write_uuid7(now, <char*>to + kEventIdText)
+        plan.write(to)
+        return event
+
+
+@cython.final
+cdef class Lane:
+    """Events on their way to one producer after another, one at a time, in the order of the calls.
+
+    A lane begins diverted. While it is, events are set aside in `waiting` instead, for the keeper
+    to hand over later: rows of (number, tenant, event, milliseconds, headers).
+
+    Parameters
+    ----------
+    topic : str
+    linger_seconds : float
+        How long a cell may wait for others of its tenant.
+    max_event_bytes : int
+        The limit of a message.
+    gather_bytes : int
+        The size at which an event of gathered cells goes out without waiting any longer.
+    room : int
+        Most events that are set aside in memory.
+    store : callable or None
+        Writes rows to the disk before they go anywhere (`durable`).
+    refused : callable
+        Takes the producer's exception: True to set the event aside, False when the queue is full,
+        or raises.
+    gathering : callable
+        Called when the first cell begins to wait.
+    """
+
+    cdef Mutex mutex
+    cdef cbool aside  # whether it is diverted
+    cdef cbool closed
+    cdef object produce
+    cdef str topic
+    cdef object store
+    cdef object refused
+    cdef object on_gathering
+    cdef object on_waiting
+    cdef object closed_error
+    cdef int64_t linger
+    cdef Py_ssize_t max_event_bytes
+    cdef uint64_t gather_bytes
+    cdef Py_ssize_t room
+    cdef int64_t room_bytes
+    cdef int64_t waiting_bytes
+    cdef int64_t next_number
+    cdef int64_t handed
+    cdef int64_t stored  # the number of the last event that `store` took
+    cdef int64_t accepted
+    cdef int64_t delivered
+    cdef int64_t in_flight_
+    cdef int64_t failed
+    cdef int64_t dropped
+    cdef int64_t cells
+    cdef str last_key
+    cdef const char* last_key_text
+    cdef Py_ssize_t last_key_size
+    cdef dict tenants
+    cdef Cells last_cells
+    cdef object line  # the gathering tenants, in the order in which they are due
+    cdef list acknowledged
+    cdef list failures
+    cdef list waiting
+    cdef object cell_headers
+
+    def __cinit__(self, *, str topic not None, double linger_seconds, Py_ssize_t max_event_bytes,
+                  Py_ssize_t gather_bytes, Py_ssize_t room, store, refused, gathering, waiting,
+                  closed_error, cell_headers=None):
+        self.topic = topic
+        self.linger = <int64_t>(linger_seconds * 1e9)
+        self.max_event_bytes = max_event_bytes
+        self.gather_bytes = <uint64_t>min(gather_bytes, max_event_bytes)
+        self.room = room
+        self.room_bytes = <int64_t>1 << 30
+        self.store = store
+        self.refused = refused
+        self.on_gathering = gathering
+        self.on_waiting = waiting
+        self.closed_error = closed_error
+        self.cell_headers = cell_headers
+        self.aside = True
+        self.closed = False
+        self.next_number = 1
+        self.tenants = {}
+        self.line = deque()
+        self.acknowledged = []
+        self.failures = []
+        self.waiting = []
+        self.last_key = None
+        self.last_cells = None
+
+    cdef inline void enter(self) noexcept:
+        if not self.mutex.try_lock():
+            with nogil:
+                self.mutex.lock()
+
+    # ---- Events.
+
+    def publish(self, event, str tenant_id=None, headers=None, bint reported=False):
+        """Send or set aside one event.
+
+        Returns its number, or 0 when there is no room. With `reported`, the number comes up in
+        `settled` once the event was acknowledged.
+        """
+        cdef int64_t milliseconds
+        key = self.key_of(event, tenant_id, &milliseconds)
+        self.enter()
+        try:
+            return self.take(event, key, milliseconds, headers, reported)
+        finally:
+            self.mutex.unlock()
+
+    def publish_many(self, list events not None, Py_ssize_t start, str tenant_id=None):
+        """Send or set aside events from `start` on; return how many of the list were taken.
+
+        Every event is checked first. An exception of the producer says in `taken` how far it came.
+        """
+        cdef int64_t milliseconds
+        cdef Py_ssize_t number = start
+        cdef list stored
+        for event in events:
+            self.key_of(event, tenant_id, &milliseconds)
+        self.enter()
+        try:
+            if self.store is not None:
+                return self.store_many(events, start)
+            while number < len(events):
+                event = events[number]
+                key = self.key_of(event, None, &milliseconds)
+                if not self.take(event, key, milliseconds, None, False):
+                    break
+                number += 1
+            return number
+        except Exception as error:
+            error.taken = number
+            raise
+        finally:
+            self.mutex.unlock()
+
+    def check_many(self, list events not None, str tenant_id=None):
+        """Check events as `publish_many` does, and take none."""
+        cdef int64_t milliseconds
+        for event in events:
+            self.key_of(event, tenant_id, &milliseconds)
+
+    cdef Py_ssize_t store_many(self, list events, Py_ssize_t start) except -1:
+        # All of them in one transaction.
+        cdef int64_t milliseconds
+        cdef list rows = []
+        self.check_open()
+        for event in events[start:]:
+            key = self.key_of(event, None, &milliseconds)
+            self.check_size(event, key)
+            self.flush_tenant(key, False)
+            rows.append((self.next_number, key, event, milliseconds, None))
+            self.next_number += 1
+        self.store(rows)
+        self.stored = self.next_number - 1
+        for row in rows:
+            self.accepted += 1
+            self.forward(row)
+        return len(events)
+
+    def hand_over(self, tuple row not None):
+        """Give a row that was set aside to the producer; False when its queue is full."""
+        self.enter()
+        try:
+            return self.give(row[0], row[2], row[1], row[3], row[4], True)
+        finally:
+            self.mutex.unlock()
+
+    cdef object key_of(self, object event, str tenant_id, int64_t* milliseconds):
+        # The tenant of an event, which is its key; and its time, 0 (the producer's 'now') before
+        # 1970.
+        cdef Bytes memory
+        cdef Text text
+        cdef Fault fault
+        cdef int64_t time = 0
+        if not PyBytes_CheckExact(event):
+            raise TypeError(f"event: must be bytes, not {type(event).__name__}")
+        memory.data = <const uint8_t*>PyBytes_AS_STRING(event)
+        memory.size = <uint64_t>PyBytes_GET_SIZE(event)
+        if not peek_text(memory, EventField.tenant_id, text, fault):
+            peek_tenant_id(event)  # raises
+        if text.size == 0:
+            raise InvalidEventError("tenant_id", 0, "is null or empty, and it is the Kafka key")
+        if not peek_int64(memory, EventField.timestamp, time, fault):
+            peek_timestamp(event)  # raises
+        milliseconds[0] = time // NANOSECONDS_PER_MILLISECOND if time > 0 else 0
+        key = self.last_key
+        if (
+            key is None
+            or self.last_key_size != <Py_ssize_t>text.size
+            or memcmp(self.last_key_text, text.data, <size_t>text.size) != 0
+        ):
+            key = peek_tenant_id(event)
+            self.last_key_text = PyUnicode_AsUTF8AndSize(key, &self.last_key_size)
+            self.last_key = key
+        if tenant_id is not None and tenant_id != key:
+            raise ValueError(f"tenant_id={tenant_id!r}: the event's own is {key!r}, and is the key")
+        return key
+
+    cdef int check_open(self) except -1:
+        if self.closed:
+            raise self.closed_error()
+        return 0
+
+    cdef int check_size(self, object event, str key) except -1:
+        # As the producer would, for an event that does not meet it yet.
+        if PyBytes_GET_SIZE(event) + 4 * len(key) + MESSAGE_OVERHEAD > self.max_event_bytes:
+            self.refused(None, PyBytes_GET_SIZE(event))
+        return 0
+
+    cdef int64_t take(self, object event, object key, int64_t milliseconds, object headers,
+                      bint reported) except -1:
+        self.check_open()
+        if self.cells and not self.flush_tenant(key, False):
+            return 0
+        return self.send(event, key, milliseconds, headers, reported, False)
+
+    cdef int64_t send(self, object event, object key, int64_t milliseconds, object headers,
+                      bint reported, bint force) except -1:
+        cdef int64_t number = self.next_number
+        if self.store is not None:
+            row = (number, key, event, milliseconds, headers)
+            self.check_size(event, key)
+            self.store((row,))
+            self.stored = number
+            self.next_number += 1
+            self.accepted += 1
+            self.forward(row)
+            return number
+        if not self.aside:
+            self.next_number += 1
+            self.accepted += 1
+            try:
+                if self.give(number, event, key, milliseconds, headers, reported):
+                    return number
+            except:
+                self.accepted -= 1
+                raise
+            self.accepted -= 1
+            if not self.aside and not force:
+                return 0
+        return self.set_aside((number, key, event, milliseconds, headers), force)
+
+    cdef int64_t set_aside(self, tuple row, bint force) except -1:
+        size = PyBytes_GET_SIZE(row[2])
+        if not force:
+            self.check_size(row[2], row[1])
+            if len(self.waiting) >= self.room or self.waiting_bytes + size > self.room_bytes:
+                return 0
+        if row[0] == self.next_number:
+            self.next_number += 1
+        self.waiting.append(row)
+        self.waiting_bytes += size
+        self.accepted += 1
+        self.on_waiting()
+        return row[0]
+
+    cdef int forward(self, tuple row) except -1:
+        # A row that is on the disk: if it cannot go now, it is read from there later.
+        if not self.aside and not self.give(row[0], row[2], row[1], row[3], row[4], True):
+            self.aside = True
+        if self.aside:
+            self.on_waiting()
+        return 0
+
+    cdef bint give(self, int64_t number, object event, object key, int64_t milliseconds,
+                   object headers, bint reported) except -1:
+        cdef Receipt receipt = Receipt.__new__(Receipt)
+        receipt.lane = self
+        receipt.number = number
+        receipt.reported = reported
+        # Before the call: the acknowledgement may come before it returns.
+        self.in_flight_ += 1
+        try:
+            # By position: naming the arguments costs a tenth of the call.
+            if headers is None:
+                self.produce(self.topic, event, key, -1, receipt, None, milliseconds)
+            else:
+                self.produce(self.topic, event, key, -1, receipt, None, milliseconds, headers)
+        except Exception as error:
+            receipt.settled = True
+            self.in_flight_ -= 1
+            if self.refused(error, PyBytes_GET_SIZE(event)):
+                self.aside = True
+            return False
+        self.handed = number
+        return True
+
+    # ---- Cells.
+
+    def write(self, str tenant_id not None, coordinate_hash, value, timestamp=None,
+              security_mask=None, user_id=None, region=None):
+        """Take one cell; False when there is no room.
+
+        After a quiet spell it goes out at once, otherwise it waits for others of its tenant.
+        """
+        cdef Cell cell
+        cdef Cells cells
+        fill_cell(cell, coordinate_hash, value, timestamp, security_mask)
+        self.enter()
+        try:
+            self.check_open()
+            cells = self.last_cells
+            if cells is None or cells.tenant_id is not tenant_id:
+                cells = self.tenants.get(tenant_id)
+                if cells is None:
+                    cells = Cells()
+                    cells.last = steady() - self.linger - 1
+                    cells.label(tenant_id, user_id, region)
+                    self.tenants[tenant_id] = cells
+                self.last_cells = cells
+            if cells.user_id is not user_id or cells.region is not region:
+                if cells.user_id != user_id or cells.region != region:
+                    if not self.flush_cells(cells, False):
+                        return False
+                    cells.label(tenant_id, user_id, region)
+            return self.gather(cells, cell)
+        finally:
+            self.mutex.unlock()
+
+    cdef bint gather(self, Cells cells, const Cell& cell) except -1:
+        cdef uint64_t head = <uint64_t>PyBytes_GET_SIZE(cells.head)
+        if head + cells.rows.bytes_with(cell) > self.gather_bytes:
+            if not self.flush_cells(cells, False):
+                return False
+            size = head + cells.rows.bytes_with(cell)
+            if size + 2 * MESSAGE_OVERHEAD > <uint64_t>self.max_event_bytes:
+                self.refused(None, size)
+        first = cells.rows.count() == 0
+        if first:
+            cells.first = steady()
+        if not cells.rows.append(cell):
+            raise MemoryError
+        self.cells += 1
+        if not first:
+            return True
+        if cells.first - cells.last > self.linger or self.linger == 0:
+            try:
+                if self.flush_cells(cells, False):
+                    return True
+            except:
+                self.forget(cells)
+                raise
+            self.forget(cells)
+            return False
+        if not cells.in_line:
+            cells.in_line = True
+            cells.due_from = cells.first
+            self.line.append(cells)
+            if len(self.line) == 1:
+                self.on_gathering()
+        return True
+
+    cdef int forget(self, Cells cells) except -1:
+        self.cells -= <int64_t>cells.rows.count()
+        cells.rows.clear()
+        return 0
+
+    cdef bint flush_tenant(self, object tenant_id, bint force) except -1:
+        cdef Cells cells = self.tenants.get(tenant_id)
+        return cells is None or self.flush_cells(cells, force)
+
+    cdef bint flush_cells(self, Cells cells, bint force) except -1:
+        # The cells as an event; False when there is no room for it, and the cells stay.
+        if cells.rows.count() == 0:
+            return True
+        now = unix_nanoseconds()
+        milliseconds = now // NANOSECONDS_PER_MILLISECOND
+        event = cells.event(now)
+        if not self.send(event, cells.tenant_id, milliseconds, self.cell_headers, False, force):
+            return False
+        self.forget(cells)
+        cells.last = steady()
+        return True
+
+    def flush_due(self, bint drop=False):
+        """Send the cells that have waited long enough.
+
+        Returns the seconds until more are due, or None when no cells wait. Cells without room stay,
+        or are dropped (as one event a tenant) when that is wanted.
+        """
+        cdef Cells cells
+        self.enter()
+        try:
+            now = steady()
+            for _ in range(len(self.line)):
+                cells = self.line[0]
+                if cells.rows.count() == 0:
+                    cells.in_line = False
+                elif cells.due_from != cells.first:  # went out in between, and gathers again
+                    cells.due_from = cells.first
+                    self.line.append(cells)
+                elif cells.first + self.linger > now:
+                    break
+                elif self.flush_cells(cells, False):
+                    cells.in_line = False
+                elif drop:
+                    self.drop_cells(cells)
+                    cells.in_line = False
+                else:
+                    return max(self.linger, NANOSECONDS_PER_MILLISECOND) / 1e9
+                self.line.popleft()
+            if not self.line:
+                return None
+            cells = self.line[0]
+            return max(cells.first + self.linger - now, 0) / 1e9
+        finally:
+            self.mutex.unlock()
+
+    def flush_all(self, bint force=False):
+        """Send the cells of all tenants; False when some found no room. Forced, they are set aside."""
+        cdef bint sent = True
+        self.enter()
+        try:
+            if self.cells:
+                for cells in list(self.tenants.values()):
+                    sent = self.flush_cells(cells, force) and sent
+            return sent
+        finally:
+            self.mutex.unlock()
+
+    cdef int drop_cells(self, Cells cells) except -1:
+        self.forget(cells)
+        self.dropped += 1
+        cells.last = steady()
+        return 0
+
+    def drop_tenant(self, str tenant_id not None):
+        """Drop the cells of a tenant that found no room: one event less."""
+        cdef Cells cells
+        self.enter()
+        try:
+            cells = self.tenants.get(tenant_id)
+            if cells is not None and cells.rows.count():
+                self.drop_cells(cells)
+            else:
+                self.dropped += 1
+        finally:
+            self.mutex.unlock()
+
+    # ---- For the keeper of the lane.
+
+    def open(self, produce, bint diverted):
+        """Send to a producer from now on, or set aside what comes, for it."""
+        self.enter()
+        try:
+            self.produce = produce
+            self.aside = diverted
+        finally:
+            self.mutex.unlock()
+
+    def divert(self):
+        """Set aside what comes from now on; what is on the disk is to be handed over again."""
+        self.enter()
+        try:
+            self.aside = True
+            self.handed = 0
+        finally:
+            self.mutex.unlock()
+
+    def rejoin(self, int64_t number_stored):
+        """Send directly again, unless something was set aside or stored in the meantime."""
+        self.enter()
+        try:
+            self.aside = bool(self.waiting) or self.stored != number_stored
+            return not self.aside
+        finally:
+            self.mutex.unlock()
+
+    def close(self):
+        """Refuse what comes from now on."""
+        self.enter()
+        self.closed = True
+        self.mutex.unlock()
+
+    def take_waiting(self):
+        """Return the rows set aside so far, and forget them."""
+        self.enter()
+        rows, self.waiting = self.waiting, []
+        self.waiting_bytes = 0
+        self.mutex.unlock()
+        return rows
+
+    def put_back(self, list rows not None):
+        """Set rows aside again, before those that came since."""
+        self.enter()
+        try:
+            self.waiting = rows + self.waiting
+            for row in rows:
+                self.waiting_bytes += PyBytes_GET_SIZE(row[2])
+        finally:
+            self.mutex.unlock()
+
+    def settled(self):
+        """Return the numbers acknowledged and the failures since the last call."""
+        acknowledged, self.acknowledged = self.acknowledged, []
+        failures, self.failures = self.failures, []
+        return acknowledged, failures
+
+    def has_settled(self):
+        """Tell whether `settled` would return something."""
+        return bool(self.acknowledged or self.failures)
+
+    def count_failed(self, int64_t events):
+        """Count events that are given up."""
+        self.failed += events
+
+    def count_dropped(self, int64_t events):
+        """Count events that found no room and are not wanted then."""
+        self.dropped += events
+
+    def count_adopted(self, int64_t events, int64_t last_number):
+        """Count events that an earlier process had accepted; number new ones behind them."""
+        self.accepted += events
+        self.next_number = max(self.next_number, last_number + 1)
+
+    def counts(self):
+        """Return accepted, delivered, failed, dropped, in flight, waiting events, waiting cells."""
+        self.enter()
+        counts = (self.accepted, self.delivered, self.failed, self.dropped, self.in_flight_,
+                  len(self.waiting), self.cells)
+        self.mutex.unlock()
+        return counts
+
+    @property
+    def number_handed_over(self):
+        """The number of the last event that the producer took."""
+        return self.handed
+
+    @property
+    def in_flight(self):
+        """How many events the producer has."""
+        return self.in_flight_
+
+    @property
+    def number_stored(self):
+        """The number of the last event that `store` took."""
+        return self.stored
+
+    @property
+    def diverted(self):
+        """Whether events are set aside."""
+        return self.aside
+
+
+# ---- What a caller gives as a cell. Whatever is wrong with it, the codec says so.
+
+cdef int fill_cell(Cell& cell, object coordinate_hash, object value, object timestamp,
+                   object security_mask) except -1:
+    cdef Py_ssize_t size
+    try:
+        set_hash(cell, coordinate_hash)
+        if type(value) is float:
+            cell.kind = CellKind.number
+            cell.number = value
+        elif isinstance(value, (bool, np.bool_)):
+            cell.kind = CellKind.boolean
+            cell.truth = bool(value)
+        elif isinstance(value, NUMBERS) and not isinstance(value, np.timedelta64):
+            cell.kind = CellKind.number
+            cell.number = value
+        elif isinstance(value, str):
+            cell.kind = CellKind.error if isinstance(value, CellError) else CellKind.text
+            set_text(&cell.text, value)
+        elif isinstance(value, (date_type, np.datetime64)):
+            cell.kind = CellKind.date
+            cell.date = unix_nanoseconds_of(value, "date_value")
+        elif value is not None:
+            raise TypeError
+        if timestamp is not None:
+            cell.has_timestamp = True
+            cell.timestamp = unix_nanoseconds_of(timestamp)
+        if security_mask is not None:
+            cell.has_mask = True
+            cell.mask = security_mask
+    except Exception:
+        Encoder("-").cell(coordinate_hash, value, timestamp=timestamp, security_mask=security_mask)
+        raise
+    return 0
+
+
+cdef int set_hash(Cell& cell, object coordinate_hash) except -1:
+    cdef Py_buffer view
+    if type(coordinate_hash) is int:
+        return from_int128(coordinate_hash, cell.hash)
+    if isinstance(coordinate_hash, (int, np.integer)):
+        return from_int128(int(coordinate_hash), cell.hash)
+    PyObject_GetBuffer(coordinate_hash, &view, PyBUF_SIMPLE)
+    try:
+        if view.len != 16:
+            raise ValueError
+        memcpy(cell.hash, view.buf, 16)
+    finally:
+        PyBuffer_Release(&view)
+    return 0
+
+
+cdef int set_text(Text* text, object value) except -1:
+    cdef Py_ssize_t size
+    text.data = PyUnicode_AsUTF8AndSize(value, &size)
+    text.size = <uint64_t>size
+    return 0

@@ -1,0 +1,423 @@
+"""What became of the events: acknowledged, given up, or to be handed over again, in order."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections import Counter, deque
+from collections.abc import Callable
+from concurrent.futures import Future
+from typing import TYPE_CHECKING, Any
+
+from confluent_kafka import KafkaError, Message
+
+from atomwire._coalesce import Lane
+from atomwire.bus.errors import DeliveryError, SpoolError
+from atomwire.bus.line import Line
+from atomwire.bus.log import LOGGER, RateLimitedLog
+from atomwire.bus.spool import Spool
+
+if TYPE_CHECKING:
+    from atomwire._coalesce import Row
+
+__all__ = ["Keeper"]
+
+_ROWS_AT_ONCE = 1_000
+# How often a full queue is looked at.
+_FULL_SECONDS = 0.01
+# What is on its way gets this long to be acknowledged before a producer is replaced.
+_IN_FLIGHT_SECONDS = 1.0
+_FIRST_PAUSE_SECONDS = 0.5
+_LONGEST_PAUSE_SECONDS = 30.0
+
+# The broker will never take such an event.
+_REFUSED_FOR_GOOD = frozenset(
+    {
+        KafkaError.MSG_SIZE_TOO_LARGE,
+        KafkaError._BAD_MSG,
+        KafkaError.INVALID_MSG,
+        KafkaError.INVALID_MSG_SIZE,
+        KafkaError.INVALID_RECORD,
+        KafkaError.INVALID_TIMESTAMP,
+    }
+)
+# The producer has failed for good, or has been purged because of that.
+_PRODUCER_FAILED = frozenset(
+    {
+        KafkaError._FATAL,
+        KafkaError._FENCED,
+        KafkaError._PURGE_QUEUE,
+        KafkaError._PURGE_INFLIGHT,
+        KafkaError._INCONSISTENT,
+        KafkaError.OUT_OF_ORDER_SEQUENCE_NUMBER,
+        KafkaError.UNKNOWN_PRODUCER_ID,
+        KafkaError.INVALID_PRODUCER_EPOCH,
+    }
+)
+
+
+class Keeper:
+    """Keeps the events that are not delivered yet, and the producer they go to.
+
+    Its thread writes what the lane has set aside to the spool, hands it over when there is room,
+    and replaces a producer that failed. Without a spool the events wait in memory.
+
+    Parameters
+    ----------
+    lane : Lane
+        Where events come from and go to.
+    new_line : Callable[[Keeper], Line]
+        Makes the producer, and the next one when it has failed.
+    spool : Spool or None
+        The events on the disk.
+    queue_size : int
+        Of the producer.
+    log : RateLimitedLog
+        For what became of events.
+    """
+
+    def __init__(
+        self,
+        lane: Lane,
+        new_line: Callable[[Keeper], Line],
+        spool: Spool | None,
+        queue_size: int,
+        log: RateLimitedLog,
+    ) -> None:
+        self._lane = lane
+        self._new_line = new_line
+        self._spool = spool
+        # Handing over goes on when half the queue is free, so that it is not tried all the time.
+        self._full_from = max(queue_size // 2, 1)
+        self._log = log
+        self._lock = threading.Lock()
+        self._futures: dict[int, Future[None]] = {}
+        self._returned: list[Row] = []
+        self._to_delete: list[int] = []
+        self._front: deque[Row] = deque()
+        self._given_up: Counter[str] = Counter()
+        self._broken = False
+        self._closing = False
+        self._pause = 0.0
+        self._not_before = 0.0
+        self._delivered_before = 0
+        self._waking = threading.Event()
+        self._thread: threading.Thread | None = None
+        self._stopping = False
+        self.spool_error: str | None = None
+        self.last_reason: str | None = None
+        self.line = new_line(self)
+        left = spool.count() if spool is not None else 0
+        if spool is not None and left:
+            lane.count_adopted(left, spool.last_number())
+        lane.open(self.line.produce, diverted=left > 0)
+        if left:
+            self.wake()
+
+    # ---- Called by any thread.
+
+    def wake(self) -> None:
+        """Have the thread look after what is set aside."""
+        if self._waking.is_set():
+            return
+        self._waking.set()
+        if self._thread is None and not self._stopping:
+            self._thread = threading.Thread(target=self._run, name="atomwire-keeper", daemon=True)
+            self._thread.start()
+
+    def replace_line(self) -> None:
+        """Have the producer replaced, and what it has not delivered handed over again."""
+        self._broken = True
+        self.wake()
+
+    def submit(self, publish: Callable[[], int]) -> Future[None] | None:
+        """Publish an event whose acknowledgement is awaited; None when there is no room."""
+        future: Future[None] = Future()
+        future.set_running_or_notify_cancel()
+        # Not apart: the acknowledgement may come before the future is in its place.
+        with self._lock:
+            number = publish()
+            if not number:
+                return None
+            self._futures[number] = future
+        return future
+
+    def settle(self) -> None:
+        """Take what the producer has reported."""
+        if not self._lane.has_settled():
+            return
+        resolved: list[tuple[Future[None], DeliveryError | None]] = []
+        with self._lock:
+            acknowledged, failures = self._lane.settled()
+            for number in acknowledged:
+                if (future := self._futures.pop(number, None)) is not None:
+                    resolved.append((future, None))
+            if self._spool is not None:
+                self._to_delete += acknowledged
+            for failure in failures:
+                self._take_failure(*failure, resolved)
+        _resolve(resolved)
+        if self._to_delete or self._broken:
+            self.wake()
+
+    def given_up(self) -> dict[str, int]:
+        """Return the events of each tenant that were given up, most first."""
+        with self._lock:
+            return dict(self._given_up.most_common())
+
+    # ---- At the end.
+
+    def stop(self) -> None:
+        """Stop the thread, and wait for it."""
+        self._stopping = True
+        self._waking.set()
+        if self._thread is not None:
+            self._thread.join()
+
+    def finish(self) -> int:
+        """Release the producer; return how many undelivered events stay in the spool.
+
+        Without a spool, or when it cannot take them, they are given up.
+        """
+        self.stop()
+        self._closing = True
+        self._lane.divert()
+        self.line.retire(0.0)
+        self.settle()
+        rows = [*self._returned, *self._front, *self._lane.take_waiting()]
+        rows.sort(key=lambda row: row[0])
+        left = 0
+        if self._spool is not None:
+            try:
+                self._forget_delivered()
+                self._spool.append(rows)
+                rows = []
+            except SpoolError as error:
+                self._complain(error)
+                # What `durable` has stored is on the disk all the same.
+                rows = [row for row in rows if row[0] > self._lane.number_stored]
+            left = self._count_and_close(self._spool)
+        resolved: list[tuple[Future[None], DeliveryError | None]] = []
+        reason = self.spool_error or self.last_reason or "the bus was closed"
+        with self._lock:
+            for row in rows:
+                self._give_up(row[0], row[1], reason, resolved)
+            kept = DeliveryError("the bus was closed; the event waits in the spool", 1, {})
+            resolved += [(future, kept) for future in self._futures.values()]
+            self._futures.clear()
+        _resolve(resolved)
+        return left
+
+    def abandon(self) -> None:
+        """Leave everything to the parent process."""
+        self.line.abandon()
+        if self._spool is not None:
+            self._spool.abandon()
+
+    # ---- The thread.
+
+    def _run(self) -> None:
+        seconds: float | None = None
+        while True:
+            self._waking.wait(seconds)
+            self._waking.clear()
+            if self._stopping:
+                return
+            try:
+                seconds = self._look_after()
+            except SpoolError as error:
+                self._complain(error)
+                seconds = _FIRST_PAUSE_SECONDS
+            except Exception:
+                LOGGER.exception("looking after events failed; going on")
+                seconds = _FIRST_PAUSE_SECONDS
+
+    def _look_after(self) -> float | None:
+        """Do what can be done now; return when to look again, None for when woken."""
+        self.settle()
+        self._forget_delivered()
+        if self._spool is not None:
+            self._spool.tidy()
+        if self._broken:
+            self._replace()
+        if not self._lane.diverted:
+            return None
+        self._take_waiting()
+        now = time.monotonic()
+        if now < self._not_before:
+            return self._not_before - now
+        return self._hand_over()
+
+    def _forget_delivered(self) -> None:
+        if self._spool is None or not self._to_delete:
+            return
+        with self._lock:
+            numbers, self._to_delete = self._to_delete, []
+        try:
+            self._spool.delete(numbers)
+        except SpoolError:
+            with self._lock:
+                self._to_delete = numbers + self._to_delete
+            raise
+
+    def _replace(self) -> None:
+        self._broken = False
+        fatal = self.line.connection.fatal_reason
+        self._log.log(
+            logging.WARNING,
+            "replacing the producer (%s); what it has not delivered is published again",
+            fatal or self.last_reason,
+        )
+        self._lane.divert()
+        self.line.retire(_IN_FLIGHT_SECONDS)
+        self.settle()
+        self._broken = False
+        self._forget_delivered()
+        with self._lock:
+            rows, self._returned = self._returned, []
+        rows.sort(key=lambda row: row[0])
+        if self._spool is not None:
+            self._store(rows)
+        else:
+            self._front = deque([*rows, *self._front])
+        self._wait_longer(fatal is not None)
+        self.line = self._new_line(self)
+        self._lane.open(self.line.produce, diverted=True)
+
+    def _wait_longer(self, fatal: bool) -> None:
+        # A failure that repeats itself (no right to write, say) must not become a busy loop.
+        delivered = self._lane.counts()[1]
+        progress = delivered > self._delivered_before
+        self._delivered_before = delivered
+        if progress or (fatal and not self._pause):
+            self._pause = 0.0
+        self._not_before = time.monotonic() + self._pause
+        self._pause = min(max(2 * self._pause, _FIRST_PAUSE_SECONDS), _LONGEST_PAUSE_SECONDS)
+
+    def _take_waiting(self) -> bool:
+        rows = self._lane.take_waiting()
+        if self._spool is None:
+            self._front.extend(rows)
+        elif rows:
+            self._store(rows)
+        return bool(rows)
+
+    def _store(self, rows: list[Row]) -> None:
+        assert self._spool is not None
+        try:
+            self._spool.append(rows)
+        except SpoolError:
+            self._lane.put_back(rows)
+            raise
+        self.spool_error = None
+
+    def _hand_over(self) -> float | None:
+        while not self._stopping and not self._broken:
+            if self._lane.in_flight >= self._full_from:
+                return _FULL_SECONDS
+            stored = self._lane.number_stored
+            rows = self._next_rows()
+            if not rows:
+                if not self._take_waiting() and self._lane.rejoin(stored):
+                    return None
+                continue
+            for row in rows:
+                if not self._hand_over_one(row):
+                    return _FULL_SECONDS
+        return None
+
+    def _next_rows(self) -> list[Row]:
+        if self._spool is not None:
+            return self._spool.read(self._lane.number_handed_over, _ROWS_AT_ONCE)
+        return list(self._front)[:_ROWS_AT_ONCE]
+
+    def _hand_over_one(self, row: Row) -> bool:
+        try:
+            taken = self._lane.hand_over(row)
+        except Exception as error:  # the producer will never take it
+            taken = True
+            resolved: list[tuple[Future[None], DeliveryError | None]] = []
+            with self._lock:
+                self._give_up(row[0], row[1], str(error), resolved)
+            _resolve(resolved)
+            self._forget_delivered()
+        if taken and self._spool is None:
+            self._front.popleft()
+        return taken
+
+    # ---- Failures.
+
+    def _take_failure(
+        self,
+        number: int,
+        error: KafkaError,
+        message: Message,
+        resolved: list[tuple[Future[None], DeliveryError | None]],
+    ) -> None:
+        tenant_id = (message.key() or b"").decode("utf-8", "replace")
+        purged = error.code() in (KafkaError._PURGE_QUEUE, KafkaError._PURGE_INFLIGHT)
+        if not purged:
+            self.last_reason = error.str()
+        if self._is_worth_another_try(error):
+            self._returned.append(_row(number, tenant_id, message))
+            self._broken = True
+            return
+        self._give_up(number, tenant_id, error.str(), resolved)
+
+    def _is_worth_another_try(self, error: KafkaError) -> bool:
+        if error.code() in _REFUSED_FOR_GOOD:
+            return False
+        if self._spool is not None:
+            return True
+        if self._closing:
+            return False
+        return error.code() in _PRODUCER_FAILED or self.line.connection.fatal_reason is not None
+
+    def _give_up(
+        self,
+        number: int,
+        tenant_id: str,
+        reason: str,
+        resolved: list[tuple[Future[None], DeliveryError | None]],
+    ) -> None:
+        self._lane.count_failed(1)
+        self._given_up[tenant_id] += 1
+        if self._spool is not None:
+            self._to_delete.append(number)
+        message = f"an event of tenant {tenant_id!r} was not delivered: {reason}"
+        if (future := self._futures.pop(number, None)) is not None:
+            resolved.append((future, DeliveryError(message, 1, {tenant_id: 1})))
+        self._log.log(logging.ERROR, "event of tenant %r not delivered: %s", tenant_id, reason)
+
+    def _complain(self, error: SpoolError) -> None:
+        self.spool_error = str(error)
+        self._log.log(
+            logging.ERROR,
+            "%s; events wait in memory, and when that is full publishing fails",
+            error,
+        )
+
+    def _count_and_close(self, spool: Spool) -> int:
+        try:
+            left = spool.count()
+            spool.close()
+        except SpoolError as error:
+            self._complain(error)
+            return 0
+        return left
+
+
+def _row(number: int, tenant_id: str, message: Message) -> Row:
+    headers: Any = message.headers()
+    pairs = None if headers is None else [(name, value or b"") for name, value in headers]
+    return number, tenant_id, message.value() or b"", max(message.timestamp()[1], 0), pairs
+
+
+def _resolve(resolved: list[tuple[Future[None], DeliveryError | None]]) -> None:
+    # Outside of every lock: a future's callbacks are the caller's code.
+    for future, error in resolved:
+        if error is None:
+            future.set_result(None)
+        else:
+            future.set_exception(error)

@@ -1,0 +1,60 @@
+"""The thread that sends gathered cells when they have waited long enough."""
+
+from __future__ import annotations
+
+import threading
+
+from atomwire._coalesce import Lane
+from atomwire.bus.log import LOGGER
+
+__all__ = ["Linger"]
+
+_AFTER_FAILURE_SECONDS = 0.1
+
+
+class Linger:
+    """Flushes a lane's cells; its thread starts with the first cell that waits.
+
+    Parameters
+    ----------
+    lane : Lane
+        Whose cells.
+    drop : bool
+        Drop the cells for which there is no room, instead of trying again.
+    """
+
+    def __init__(self, lane: Lane, drop: bool) -> None:
+        self._lane = lane
+        self._drop = drop
+        self._gathering = threading.Event()
+        self._stopping = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def wake(self) -> None:
+        """Take note that cells began to wait."""
+        self._gathering.set()
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._run, name="atomwire-linger", daemon=True)
+            self._thread.start()
+
+    def stop(self) -> None:
+        """Stop, and wait for the thread."""
+        self._stopping.set()
+        self._gathering.set()
+        if self._thread is not None:
+            self._thread.join()
+
+    def _run(self) -> None:
+        while not self._stopping.is_set():
+            self._gathering.wait()
+            self._gathering.clear()
+            seconds = self._flush()
+            while seconds is not None and not self._stopping.wait(seconds):
+                seconds = self._flush()
+
+    def _flush(self) -> float | None:
+        try:
+            return self._lane.flush_due(self._drop)
+        except Exception:
+            LOGGER.exception("gathered cells could not be sent; trying again")
+            return _AFTER_FAILURE_SECONDS
