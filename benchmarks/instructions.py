@@ -128,7 +128,9 @@ def count(name: str, repeat: int) -> int:
             env={"PYTHONHASHSEED": "0", "OPENBLAS_NUM_THREADS": "1"},
         )
         totals = next(
-            line for line in out.read_text().splitlines() if line.startswith(("totals:", "summary:"))
+            line
+            for line in out.read_text().splitlines()
+            if line.startswith(("totals:", "summary:"))
         )
         return int(totals.split()[1])
 

@@ -531,12 +531,16 @@ def peek_coordinate_hashes(buf, out=None):
 
 
 cdef object message_value(object message, Py_ssize_t number):
-    # A Kafka message, or whatever else hands out its bytes with value().
-    if not hasattr(message, "value"):
+    # A Kafka message, or whatever else hands out its bytes with value(). Asked for straight away:
+    # looking for the method first would make an object.
+    try:
+        value = message.value()
+    except AttributeError:
+        if hasattr(message, "value"):
+            raise
         raise TypeError(
             f"bufs[{number}]: a {type(message).__name__} is neither a buffer nor a Kafka message"
-        )
-    value = message.value()
+        ) from None
     if value is None:
         raise ValueError(f"bufs[{number}]: the message has no value")
     return value
