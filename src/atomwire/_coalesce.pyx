@@ -34,6 +34,7 @@ from libcpp cimport bool as cbool
 
 from collections import deque
 from datetime import date as date_type
+from operator import index
 
 import numpy as np
 
@@ -129,6 +130,9 @@ cdef class Receipt:
 
     cdef Lane lane
     cdef int64_t number
+    # Kept here, because the report of a failure comes without them.
+    cdef object headers
+    cdef int64_t milliseconds
     cdef cbool reported
     cdef cbool settled
 
@@ -137,7 +141,9 @@ cdef class Receipt:
             return
         self.settled = True
         self.lane.in_flight_ -= 1
-        self.lane.failures.append((self.number, error, message))
+        self.lane.failures.append(
+            (self.number, error, message, self.milliseconds, self.headers)
+        )
 
     def __dealloc__(self):
         if self.settled or self.lane is None:
@@ -472,6 +478,8 @@ cdef class Lane:
         cdef Receipt receipt = Receipt.__new__(Receipt)
         receipt.lane = self
         receipt.number = number
+        receipt.headers = headers
+        receipt.milliseconds = milliseconds
         receipt.reported = reported
         # Before the call: the acknowledgement may come before it returns.
         self.in_flight_ += 1
@@ -775,8 +783,10 @@ cdef int fill_cell(Cell& cell, object coordinate_hash, object value, object time
             cell.has_timestamp = True
             cell.timestamp = unix_nanoseconds_of(timestamp)
         if security_mask is not None:
+            if isinstance(security_mask, (bool, np.timedelta64)):
+                raise TypeError
             cell.has_mask = True
-            cell.mask = security_mask
+            cell.mask = security_mask if type(security_mask) is int else index(security_mask)
     except Exception:
         Encoder("-").cell(coordinate_hash, value, timestamp=timestamp, security_mask=security_mask)
         raise

@@ -373,7 +373,7 @@ def test_a_context_manager_closes(embedded_broker):
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
-        ({"on_invalid": "dead-letter"}, "on_invalid='dead-letter': allowed are raise, skip"),
+        ({"on_invalid": "drop"}, "on_invalid='drop': allowed are raise, skip, dead-letter"),
         ({"types": []}, "types is empty"),
         ({"regions": ()}, "regions is empty"),
         ({"regions": "EMEA"}, r"regions='EMEA': must be a collection"),

@@ -16,6 +16,7 @@ from atomwire._codec import verify
 from atomwire.bus.batch import EventBatch
 from atomwire.bus.config import consumer_properties, make_client
 from atomwire.bus.connection import Connection
+from atomwire.bus.dead_letters import DeadLetters
 from atomwire.bus.errors import BusClosedError, ConsumerError
 from atomwire.bus.filter import EventFilter
 from atomwire.bus.log import RateLimitedLog
@@ -26,7 +27,7 @@ from atomwire.errors import InvalidEventError
 
 __all__ = ["EventConsumer"]
 
-_ON_INVALID = OneOf(("raise", "skip"))
+_ON_INVALID = OneOf(("raise", "skip", "dead-letter"))
 
 # How long close() may have to wait for a consumer that is waiting for events.
 _SLICE_SECONDS = 0.1
@@ -61,9 +62,11 @@ class EventConsumer:
         Only events of these regions, and events of mixed regions, which name none.
     settings : BusSettings, optional
         How to read.
-    on_invalid : {"raise", "skip"}
+    on_invalid : {"raise", "skip", "dead-letter"}
         What to do about a message that is no valid AtomEvent: raise `InvalidEventError`, after
-        the events before it were handed out, each time it is met; or log it and go on.
+        the events before it were handed out, each time it is met; log it and go on; or publish it
+        to the topic ``<topic>.dead-letter``, as it is and with the reason in its headers. Then a
+        batch is committed only when the broker has acknowledged its dead letters.
     **overrides
         Single settings, by name, that replace those of `settings`.
 
@@ -82,7 +85,7 @@ class EventConsumer:
         types: Iterable[int] | None = None,
         regions: Iterable[str] | None = None,
         settings: BusSettings | None = None,
-        on_invalid: Literal["raise", "skip"] = "raise",
+        on_invalid: Literal["raise", "skip", "dead-letter"] = "raise",
         **overrides: Any,
     ) -> None:
         _ON_INVALID.check("on_invalid", on_invalid)
@@ -95,6 +98,9 @@ class EventConsumer:
         chosen = (settings or BusSettings()).replace(**overrides)
         properties = consumer_properties(brokers, group_id, chosen)
         properties["error_cb"] = self._connection.on_error
+        self._dead_letters: DeadLetters | None = None
+        if on_invalid == "dead-letter":
+            self._dead_letters = DeadLetters(brokers, topic, chosen, self._log)
         self._consumer = make_client(Consumer, properties, self._log)
         self._consumer.subscribe([topic])
         self._received: deque[Message] = deque()
@@ -143,6 +149,8 @@ class EventConsumer:
         self._closed = True
         with self._lock:
             self._consumer.close()
+        if self._dead_letters is not None:
+            self._dead_letters.close()
 
     def __enter__(self) -> Self:
         return self
@@ -216,14 +224,21 @@ class EventConsumer:
         return True
 
     def _may_skip(self, error: Exception) -> bool:
-        return self._skip_invalid and isinstance(error, InvalidEventError)
+        may_go_on = self._skip_invalid or self._dead_letters is not None
+        return may_go_on and isinstance(error, InvalidEventError)
 
     def _skip_or_raise(self, error: Exception, message: Message) -> None:
         if self._may_skip(error):
-            self._log.log(logging.WARNING, "skipped a message: %s in %s", error, _place(message))
+            what = "skipped a message"
+            if self._dead_letters is not None:
+                self._dead_letters.send(message, error)
+                what = "a message became a dead letter"
+            self._log.log(logging.WARNING, "%s: %s in %s", what, error, _place(message))
             return
         if isinstance(error, InvalidEventError):
-            error.add_note(f"in {_place(message)}; on_invalid='skip' passes over it")
+            error.add_note(
+                f"in {_place(message)}; on_invalid='skip' passes over it, 'dead-letter' sets it apart"
+            )
         else:
             self._received.popleft()
         raise error
@@ -237,6 +252,8 @@ class EventConsumer:
         self._connection.on_error(error)
 
     def _commit(self, offsets: Mapping[int, int]) -> None:
+        if self._dead_letters is not None:
+            self._dead_letters.await_acknowledgement()
         positions = [TopicPartition(self._topic, *item) for item in offsets.items()]
         try:
             with self._lock:

@@ -8,7 +8,7 @@ import time
 from collections import Counter, deque
 from collections.abc import Callable
 from concurrent.futures import Future
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from confluent_kafka import KafkaError, Message
 
@@ -19,7 +19,7 @@ from atomwire.bus.log import LOGGER, RateLimitedLog
 from atomwire.bus.spool import Spool
 
 if TYPE_CHECKING:
-    from atomwire._coalesce import Row
+    from atomwire._coalesce import Headers, Row
 
 __all__ = ["Keeper"]
 
@@ -353,6 +353,8 @@ class Keeper:
         number: int,
         error: KafkaError,
         message: Message,
+        milliseconds: int,
+        headers: Headers | None,
         resolved: list[tuple[Future[None], DeliveryError | None]],
     ) -> None:
         tenant_id = (message.key() or b"").decode("utf-8", "replace")
@@ -360,7 +362,8 @@ class Keeper:
         if not purged:
             self.last_reason = error.str()
         if self._is_worth_another_try(error):
-            self._returned.append(_row(number, tenant_id, message))
+            event = message.value() or b""
+            self._returned.append((number, tenant_id, event, milliseconds, headers))
             self._broken = True
             return
         self._give_up(number, tenant_id, error.str(), resolved)
@@ -406,12 +409,6 @@ class Keeper:
             self._complain(error)
             return 0
         return left
-
-
-def _row(number: int, tenant_id: str, message: Message) -> Row:
-    headers: Any = message.headers()
-    pairs = None if headers is None else [(name, value or b"") for name, value in headers]
-    return number, tenant_id, message.value() or b"", max(message.timestamp()[1], 0), pairs
 
 
 def _resolve(resolved: list[tuple[Future[None], DeliveryError | None]]) -> None:

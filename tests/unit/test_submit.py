@@ -1,0 +1,96 @@
+"""Futures: resolved by the acknowledgement, and by nothing else."""
+
+import asyncio
+
+import pytest
+
+from atomwire import InvalidEventError
+from atomwire.bus import BusClosedError, BusFullError, DeliveryError, EventBus
+from tests.support.bus import PATIENCE, TOPIC, event, nobody, read
+
+
+@pytest.fixture
+def away():
+    with nobody() as address:
+        yield address
+
+
+def test_a_future_is_done_when_the_broker_has_the_event(embedded_broker):
+    with EventBus(embedded_broker.bootstrap_servers, TOPIC) as bus:
+        futures = [bus.submit(event(number=n)) for n in range(100)]
+        assert [each.result(PATIENCE) for each in futures] == [None] * 100
+        assert bus.stats().delivered == 100
+    read(embedded_broker, 100)
+
+
+def test_a_future_is_not_done_before(away):
+    bus = EventBus(away, TOPIC)
+    future = bus.submit(event())
+    assert bus.flush(timeout=0.2) == 1
+    assert not future.done()
+    assert not future.cancel()
+    with pytest.raises(DeliveryError):
+        bus.close(timeout=0)
+    error = future.exception(PATIENCE)
+    assert isinstance(error, DeliveryError)
+    assert error.by_tenant == {"acme": 1}
+
+
+def test_a_failure_reaches_its_future(away):
+    bus = EventBus(away, TOPIC, librdkafka={"message.timeout.ms": 50})
+    future = bus.submit(event())
+    with pytest.raises(DeliveryError, match="'acme' was not delivered"):
+        future.result(PATIENCE)
+    with pytest.raises(DeliveryError):
+        bus.close(timeout=0)
+
+
+def test_a_future_outlives_the_spool(away, embedded_broker, tmp_path):
+    """An event that waited on the disk resolves its future too."""
+    address = embedded_broker.bootstrap_servers
+    with EventBus(address, TOPIC, queue_size=3, linger_ms=0, spool_dir=tmp_path) as bus:
+        futures = [bus.submit(event(number=n)) for n in range(200)]
+        assert [each.result(PATIENCE) for each in futures] == [None] * 200
+
+
+def test_a_bus_that_closes_says_where_the_event_is(away, tmp_path):
+    bus = EventBus(away, TOPIC, queue_size=1, spool_dir=tmp_path)
+    futures = [bus.submit(event(number=n)) for n in range(3)]
+    bus.close(timeout=0)
+    for each in futures:
+        with pytest.raises(DeliveryError, match="waits in the spool"):
+            each.result(PATIENCE)
+
+
+def test_submit_refuses_as_publish_does(away):
+    bus = EventBus(away, TOPIC, queue_size=1)
+    with pytest.raises(InvalidEventError):
+        bus.submit(b"nonsense")
+    with pytest.raises(ValueError, match="the event's own"):
+        bus.submit(event(), tenant_id="other")
+    bus.submit(event())
+    with pytest.raises(BusFullError):
+        bus.submit(event())
+    with pytest.raises(DeliveryError):
+        bus.close(timeout=0)
+    with pytest.raises(BusClosedError):
+        bus.submit(event())
+
+
+def test_a_future_can_be_awaited(embedded_broker):
+    async def publish(bus: EventBus) -> None:
+        await asyncio.gather(*(asyncio.wrap_future(bus.submit(event())) for _ in range(10)))
+
+    with EventBus(embedded_broker.bootstrap_servers, TOPIC, headers=True) as bus:
+        asyncio.run(asyncio.wait_for(publish(bus), PATIENCE))
+    assert len(read(embedded_broker, 10)) == 10
+
+
+def test_a_callback_may_publish(embedded_broker):
+    with EventBus(embedded_broker.bootstrap_servers, TOPIC) as bus:
+        second = []
+        future = bus.submit(event(number=1))
+        future.add_done_callback(lambda _: second.append(bus.submit(event(number=2))))
+        future.result(PATIENCE)
+        assert bus.flush(PATIENCE) == 0
+        assert second[0].result(PATIENCE) is None
