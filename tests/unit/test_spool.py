@@ -237,9 +237,13 @@ def test_a_full_disk_is_told_and_loses_nothing(away, tmp_path, caplog):
 
 def test_durable_refuses_what_the_disk_cannot_take(away, tmp_path):
     bus = EventBus(away, TOPIC, durable=True, spool_dir=tmp_path, spool_bytes=100_000)
-    with pytest.raises(SpoolError, match="full") as caught:
+
+    def publish_until_full() -> None:
         for n in range(10_000):
             bus.publish(event(number=n))
+
+    with pytest.raises(SpoolError, match="full") as caught:
+        publish_until_full()
     assert caught.value.accepted == 0
     accepted = bus.stats().accepted
     with pytest.raises(SpoolError):

@@ -236,9 +236,8 @@ class EventConsumer:
             self._log.log(logging.WARNING, "%s: %s in %s", what, error, _place(message))
             return
         if isinstance(error, InvalidEventError):
-            error.add_note(
-                f"in {_place(message)}; on_invalid='skip' passes over it, 'dead-letter' sets it apart"
-            )
+            ways_out = "on_invalid='skip' passes over it, 'dead-letter' sets it apart"
+            error.add_note(f"in {_place(message)}; {ways_out}")
         else:
             self._received.popleft()
         raise error

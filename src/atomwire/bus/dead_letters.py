@@ -49,7 +49,7 @@ class DeadLetters:
         ConsumerError
             The producer did not take it.
         """
-        headers = [
+        headers: list[tuple[str, str | bytes | None]] = [
             ("reason", str(reason).encode()),
             ("topic", str(message.topic()).encode()),
             ("partition", str(message.partition()).encode()),

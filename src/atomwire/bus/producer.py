@@ -7,6 +7,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future
+from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, cast
 
@@ -136,10 +137,11 @@ class EventBus:
         PublishError
             The producer refused the event.
         """
-        if self._with_headers or headers is not None:
+        # No closures in here: they would make each call slower, not only those without room.
+        if headers is not None or self._with_headers:
             self._take(event, tenant_id, self._headers_of(event, headers))
         elif not self._lane.publish(event, tenant_id):
-            self._find_room(lambda: self._lane.publish(event, tenant_id))
+            self._find_room(partial(self._lane.publish, event, tenant_id))
 
     def publish_many(self, events: Iterable[bytes], *, tenant_id: str | None = None) -> None:
         """Queue events in the order given and return at once.
@@ -217,9 +219,11 @@ class EventBus:
         BusFullError, EventTooLargeError, SpoolError, BusClosedError, PublishError
             As `publish` does. The cell was not taken; cells before it may still wait for room.
         """
-        cell = (tenant_id, coordinate_hash, value, timestamp, security_mask, user_id, region)
-        if not self._lane.write(*cell):
-            self._find_room(lambda: self._lane.write(*cell), tenant_id)
+        if not self._lane.write(
+            tenant_id, coordinate_hash, value, timestamp, security_mask, user_id, region
+        ):
+            cell = (tenant_id, coordinate_hash, value, timestamp, security_mask, user_id, region)
+            self._find_room(partial(self._lane.write, *cell), tenant_id)
 
     def write_molecules(
         self,
@@ -494,7 +498,7 @@ class EventBus:
 
     def _take(self, event: bytes, tenant_id: str | None, own: RawHeaders | None) -> None:
         if not self._lane.publish(event, tenant_id, own):
-            self._find_room(lambda: self._lane.publish(event, tenant_id, own))
+            self._find_room(partial(self._lane.publish, event, tenant_id, own))
 
     def _on_refused(self, error: Exception | None, size: int) -> bool:
         """Decide about an event that the producer did not take; the lane calls this."""
