@@ -466,9 +466,13 @@ cdef class Lane:
         return row[0]
 
     cdef int forward(self, tuple row) except -1:
-        # A row that is on the disk: if it cannot go now, it is read from there later.
-        if not self.aside and not self.give(row[0], row[2], row[1], row[3], row[4], True):
-            self.aside = True
+        # A row that is on the disk: if it cannot go now, it is read from there later. The keeper
+        # meets what the producer has against it again, and gives it up: the caller's part is done.
+        if not self.aside:
+            try:
+                self.aside = not self.give(row[0], row[2], row[1], row[3], row[4], True)
+            except Exception:
+                self.aside = True
         if self.aside:
             self.on_waiting()
         return 0

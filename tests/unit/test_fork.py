@@ -84,6 +84,22 @@ def test_a_closed_bus_stays_closed_in_a_child(embedded_broker):
     assert in_child(use) == 0
 
 
+def test_a_child_of_a_child_has_one_too(embedded_broker):
+    with EventBus(embedded_broker.bootstrap_servers, TOPIC) as bus:
+
+        def publish() -> None:
+            bus.publish(event())
+            assert bus.flush(PATIENCE) == 0
+
+        def fork_again() -> None:
+            assert in_child(publish) == 0
+
+        assert in_child(fork_again) == 0
+        assert in_child(bus.close) == 0
+        assert bus.stats() == BusStats(accepted=0, delivered=0, failed=0, queued=0)
+    read(embedded_broker, 1)
+
+
 # ---- The interpreter ends with the bus open
 
 

@@ -70,6 +70,21 @@ def test_another_refusal_is_told(embedded_broker):
         assert bus.stats() == BusStats(accepted=0, delivered=0, failed=0, queued=0)
 
 
+def test_what_is_stored_and_then_refused_is_counted_and_forgotten(embedded_broker, tmp_path):
+    def produce(*_: object) -> None:
+        raise KafkaException(KafkaError(KafkaError._UNKNOWN_TOPIC, "no such topic"))
+
+    bus = EventBus(embedded_broker.bootstrap_servers, TOPIC, durable=True, spool_dir=tmp_path)
+    bus._lane.open(produce, diverted=False)
+    bus.publish(event())
+    bus.publish_many([event(), event()])
+    assert eventually(lambda: bus.stats().failed == 3)
+    with pytest.raises(DeliveryError, match="3 of 3"):
+        bus.close()
+    assert bus.stats() == BusStats(accepted=3, delivered=0, failed=3, queued=0)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_future_survives_the_change(embedded_broker, options):
     bus = EventBus(embedded_broker.bootstrap_servers, TOPIC, linger_ms=60_000, **options)
     future = bus.submit(event())

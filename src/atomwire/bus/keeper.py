@@ -101,6 +101,7 @@ class Keeper:
         self._closing = False
         self._pause = 0.0
         self._not_before = 0.0
+        self._disk_not_before = 0.0
         self._delivered_before = 0
         self._waking = threading.Event()
         self._thread: threading.Thread | None = None
@@ -236,6 +237,9 @@ class Keeper:
     def _look_after(self) -> float | None:
         """Do what can be done now; return when to look again, None for when woken."""
         self.settle()
+        # Every event set aside wakes the thread, and a disk that is full stays so for a while.
+        if (rest := self._disk_not_before - time.monotonic()) > 0:
+            return rest
         self._forget_delivered()
         if self._spool is not None:
             self._spool.tidy()
@@ -395,6 +399,7 @@ class Keeper:
 
     def _complain(self, error: SpoolError) -> None:
         self.spool_error = str(error)
+        self._disk_not_before = time.monotonic() + _FIRST_PAUSE_SECONDS
         self._log.log(
             logging.ERROR,
             "%s; events wait in memory, and when that is full publishing fails",

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 
 from atomwire._coalesce import Lane
-from atomwire.bus.log import LOGGER
+from atomwire.bus.log import RateLimitedLog
 
 __all__ = ["Linger"]
 
@@ -21,10 +22,13 @@ class Linger:
         Whose cells.
     drop : bool
         Drop the cells for which there is no room, instead of trying again.
+    log : RateLimitedLog
+        For cells that cannot be sent.
     """
 
-    def __init__(self, lane: Lane, drop: bool) -> None:
+    def __init__(self, lane: Lane, drop: bool, log: RateLimitedLog) -> None:
         self._lane = lane
+        self._log = log
         self._drop = drop
         self._gathering = threading.Event()
         self._stopping = threading.Event()
@@ -55,6 +59,6 @@ class Linger:
     def _flush(self) -> float | None:
         try:
             return self._lane.flush_due(self._drop)
-        except Exception:
-            LOGGER.exception("gathered cells could not be sent; trying again")
+        except Exception as error:
+            self._log.log(logging.ERROR, "gathered cells wait, trying again: %s", error)
             return _AFTER_FAILURE_SECONDS

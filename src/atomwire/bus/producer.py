@@ -345,6 +345,9 @@ class EventBus:
                 return
             self._closed = True
         OPEN_BUSES.discard(self)
+        if isinstance(self._keeper, _InChild):
+            self._final = BusStats(accepted=0, delivered=0, failed=0, queued=0)
+            return
         try:
             self._lane.close()
             self._linger.stop()
@@ -375,12 +378,11 @@ class EventBus:
         False, too, while a failed producer is being replaced or the spool cannot be written to.
         Learned from librdkafka once a second, so a fresh bus is healthy after about that time.
         """
+        if self._closed:
+            return False
         connection = self._keeper.line.connection
         return (
-            not self._closed
-            and connection.fatal_reason is None
-            and connection.up
-            and self._keeper.spool_error is None
+            connection.fatal_reason is None and connection.up and self._keeper.spool_error is None
         )
 
     def __enter__(self) -> Self:
@@ -427,7 +429,7 @@ class EventBus:
             closed_error=self._closed_error,
             cell_headers=_WRITE_HEADERS if settings.headers else None,
         )
-        self._linger = Linger(lane, drop=settings.on_full == "drop")
+        self._linger = Linger(lane, settings.on_full == "drop", self._log)
         try:
             self._keeper = Keeper(lane, self._new_line, spool, settings.queue_size, self._log)
         except BaseException:
@@ -447,6 +449,8 @@ class EventBus:
 
     def restart_in_child(self) -> None:
         """Leave everything to the parent process, and start anew with the first use."""
+        if isinstance(self._keeper, _InChild):
+            return  # a child of a child that has not used it
         self._keeper.abandon()
         self._lane = cast("Lane", _InChild(self, "_lane"))
         self._keeper = cast("Keeper", _InChild(self, "_keeper"))
