@@ -37,7 +37,7 @@ def built(language):
         try:
             COMMANDS[language.name] = languages.program(language)
         except languages.MissingError as error:
-            if os.environ.get("ATOMWIRE_INTEROP_REQUIRED") == "1":
+            if os.environ.get("INTEROP_REQUIRED") == "1":
                 raise
             pytest.skip(str(error))
     return COMMANDS[language.name]

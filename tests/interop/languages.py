@@ -35,7 +35,7 @@ class Language(NamedTuple):
 
 
 def work_folder() -> Path:
-    return Path(os.environ.get("ATOMWIRE_INTEROP_BUILD", ROOT / "build" / "interop"))
+    return Path(os.environ.get("INTEROP_BUILD", ROOT / "build" / "interop"))
 
 
 def program(language: Language) -> list[str]:

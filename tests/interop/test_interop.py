@@ -10,7 +10,7 @@ import pytest
 
 import atomwire
 
-EVENTS = int(os.environ.get("ATOMWIRE_INTEROP_EVENTS", "2000"))
+EVENTS = int(os.environ.get("INTEROP_EVENTS", "2000"))
 CHUNK = 10_000  # events at a time, so that a million need little memory
 LENGTH = struct.Struct("<I")
 

@@ -15,7 +15,7 @@ import pytest
 HERE = Path(__file__).resolve().parent
 REGRESSIONS = sorted((HERE / "regressions").iterdir())
 READERS = ("peek", "verify", "columns")
-WORK = Path(os.environ.get("ATOMWIRE_NATIVE_BUILD", building.ROOT / "build" / "native"))
+WORK = Path(os.environ.get("NATIVE_BUILD", building.ROOT / "build" / "native"))
 SMALL = 300  # bytes of a golden event up to which each of its bytes is changed
 FEW = 10  # such events, of all kinds
 pytestmark = pytest.mark.skipif(
