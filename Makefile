@@ -4,9 +4,10 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 BENCH_SECONDS ?= 1
+FUZZ_SECONDS ?= 60
 SOURCES := pyproject.toml CMakeLists.txt $(shell find src schema -type f -not -name '*.pyc')
 
-.PHONY: demo test lint types bench fuzz wheel clean
+.PHONY: demo test lint types bench fuzz sanitize wheel clean
 
 demo: $(VENV)/.with-demo  ## real rows through the embedded broker and back
 	@$(BIN)/atomwire demo
@@ -24,6 +25,12 @@ bench: $(VENV)/.with-bench $(VENV)/.bench-native  ## the codec beside its peers,
 	@$(BIN)/python -m pytest benchmarks --ignore=benchmarks/bus --quiet --benchmark-quiet \
 	  --benchmark-json=$(VENV)/bench.json --benchmark-max-time=$(BENCH_SECONDS)
 	@$(BIN)/python -m benchmarks.report $(VENV)/bench.json benchmarks/results
+
+fuzz: $(VENV)/.with-test  ## all fuzz targets, FUZZ_SECONDS each
+	@$(BIN)/python tests/native/fuzz.py --seconds $(FUZZ_SECONDS)
+
+sanitize: $(VENV)/.python  ## the tests under ASan and UBSan, in a .venv of their own
+	@PYTHON=$(PYTHON) tests/native/sanitized_suite.sh
 
 wheel: $(VENV)/.python  ## a wheel and an sdist in dist/
 	@$(BIN)/pip install --quiet build
