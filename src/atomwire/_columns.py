@@ -61,6 +61,8 @@ def column_or_none(values: Array, absent: npt.NDArray[np.bool_] | None) -> Colum
 
 def hashes(given: Any) -> npt.NDArray[np.uint64]:
     """Return coordinate hashes as ``uint64[n, 2]``, without a copy where that is possible."""
+    if type(given) is np.ndarray and given.dtype is _UINT64 and given.shape[1:] == (2,):
+        return given if given.strides[1] == 8 else np.ascontiguousarray(given)
     if np.ma.is_masked(given):
         raise ValueError("coordinate_hash: has masked values, but every row needs all 16 bytes")
     if hasattr(given, "__array__") or isinstance(given, memoryview):

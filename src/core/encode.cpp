@@ -52,6 +52,9 @@ void stamp(uint8_t* record, uint64_t count, uint32_t soffset, const uint8_t* con
   constexpr uint64_t stride = hash_at + kHashBytes;
   constexpr uint64_t hash_offset = hash_at - kVectorHeader - 4;
 
+  // Copies, because a store of bytes could change what `wide` points to, for all the compiler knows.
+  const uint8_t* columns[kWide];
+  for (unsigned column = 0; column < kWide; ++column) columns[column] = wide[column];
   for (uint64_t row = 0; row < count; ++row) {
     const FieldSet set = Varied ? variation.sets[row] : FieldSet{0};
     const uint32_t back = Varied ? soffset - variation.vtable_distance[set] : soffset;
@@ -59,7 +62,7 @@ void stamp(uint8_t* record, uint64_t count, uint32_t soffset, const uint8_t* con
     uint8_t* to = record + 8;
     for (unsigned column = 0; column < kWide; ++column) {
       if ((Wide >> column & 1) == 0) continue;
-      const uint64_t value = load<uint64_t>(wide[column] + 8 * row);
+      const uint64_t value = load<uint64_t>(columns[column] + 8 * row);
       store(to, Varied ? value & keep(set, kWideFields[column]) : value);
       to += 8;
     }
@@ -299,10 +302,10 @@ void MoleculePlan::write_offsets(uint8_t* event) const noexcept {
   const uint64_t count = columns_->count;
   store(event + vector_, static_cast<uint32_t>(count));
   uint8_t* const elements = event + vector_ + kVectorHeader;
-  const uint32_t first = static_cast<uint32_t>(records_ - (vector_ + kVectorHeader));
   const uint32_t step = static_cast<uint32_t>(layout_.stride - kOffsetBytes);
-  for (uint64_t row = 0; row < count; ++row) {
-    store(elements + kOffsetBytes * row, first + static_cast<uint32_t>(row) * step);
+  uint32_t offset = static_cast<uint32_t>(records_ - (vector_ + kVectorHeader));
+  for (uint64_t row = 0; row < count; ++row, offset += step) {
+    store(elements + kOffsetBytes * row, offset);
   }
 }
 
