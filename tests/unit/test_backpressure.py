@@ -30,13 +30,25 @@ def test_drop_counts_what_it_drops(away):
     close_in_vain(bus)
 
 
-def test_drop_drops_cells_as_events(away):
-    bus = EventBus(away, TOPIC, queue_size=1, on_full="drop", linger_ms=1)
-    bus.publish(event("other"))
+def test_drop_drops_gathered_cells_as_one_event(away):
+    bus = EventBus(away, TOPIC, queue_size=2, on_full="drop", linger_ms=300)
     bus.write("acme", 1, 1.0)
-    assert bus.stats().dropped == 1
     bus.write("acme", 2, 2.0)
-    assert eventually(lambda: bus.stats().dropped == 2 and bus.stats().gathering == 0)
+    bus.write("acme", 3, 3.0)
+    bus.publish(event("other"))
+    assert eventually(lambda: bus.stats().gathering == 0)
+    assert bus.stats() == BusStats(accepted=2, delivered=0, failed=0, queued=2, dropped=1)
+    close_in_vain(bus)
+
+
+def test_drop_drops_a_full_event_of_cells(away):
+    bus = EventBus(away, TOPIC, queue_size=2, on_full="drop", linger_ms=PATIENCE * 1_000)
+    bus.write("acme", 0, 1.0)
+    bus.publish(event("other"))
+    for number in range(2_000):
+        bus.write("acme", number, 1.0)
+    assert bus.stats().dropped == 1
+    assert bus.stats().gathering < 1_000
     close_in_vain(bus)
 
 

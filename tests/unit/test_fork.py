@@ -2,6 +2,7 @@
 
 import multiprocessing
 import os
+import signal
 import subprocess
 import sys
 import textwrap
@@ -20,6 +21,7 @@ def in_child(function) -> int:
     child = os.fork()
     if child == 0:
         code = 1
+        signal.alarm(int(PATIENCE))  # ends a child that hangs
         try:
             function()
             code = 0
