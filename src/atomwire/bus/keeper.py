@@ -8,6 +8,7 @@ import time
 from collections import Counter, deque
 from collections.abc import Callable
 from concurrent.futures import Future
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from confluent_kafka import KafkaError, Message
@@ -237,21 +238,32 @@ class Keeper:
     def _look_after(self) -> float | None:
         """Do what can be done now; return when to look again, None for when woken."""
         self.settle()
-        # Every event set aside wakes the thread, and a disk that is full stays so for a while.
-        if (rest := self._disk_not_before - time.monotonic()) > 0:
-            return rest
-        self._forget_delivered()
         if self._spool is not None:
-            self._spool.tidy()
+            self._on_disk(self._spool.tidy)
+        self._on_disk(self._forget_delivered)
         if self._broken:
             self._replace()
-        if not self._lane.diverted:
+        again: float | None = None
+        if self._lane.diverted:
+            self._on_disk(self._take_waiting)
+            rest = self._not_before - time.monotonic()
+            again = rest if rest > 0 else self._hand_over()
+        if (rest := self._disk_not_before - time.monotonic()) > 0:
+            return rest if again is None else min(rest, again)
+        return again
+
+    def _on_disk(self, work: Callable[[], object]) -> object:
+        """Do what needs the disk, and if the disk is full, go on without it for a while.
+
+        Handing over must not wait for room: it is what makes room.
+        """
+        if time.monotonic() < self._disk_not_before:
             return None
-        self._take_waiting()
-        now = time.monotonic()
-        if now < self._not_before:
-            return self._not_before - now
-        return self._hand_over()
+        try:
+            return work()
+        except SpoolError as error:
+            self._complain(error)
+            return None
 
     def _forget_delivered(self) -> None:
         if self._spool is None or not self._to_delete:
@@ -264,6 +276,7 @@ class Keeper:
             with self._lock:
                 self._to_delete = numbers + self._to_delete
             raise
+        self.spool_error = None
 
     def _replace(self) -> None:
         self._broken = False
@@ -277,14 +290,12 @@ class Keeper:
         self.line.retire(_IN_FLIGHT_SECONDS)
         self.settle()
         self._broken = False
-        self._forget_delivered()
+        self._on_disk(self._forget_delivered)
         with self._lock:
             rows, self._returned = self._returned, []
-        rows.sort(key=lambda row: row[0])
-        if self._spool is not None:
-            self._store(rows)
-        else:
-            self._front = deque([*rows, *self._front])
+        # Before all that is on the disk and was not handed over yet.
+        self._front = deque(sorted([*rows, *self._front], key=lambda row: row[0]))
+        self._on_disk(self._store_front)
         self._wait_longer(fatal is not None)
         self.line = self._new_line(self)
         self._lane.open(self.line.produce, diverted=True)
@@ -307,6 +318,11 @@ class Keeper:
             self._store(rows)
         return bool(rows)
 
+    def _store_front(self) -> None:
+        if self._spool is not None and self._front:
+            self._spool.append(self._front)
+            self._front.clear()
+
     def _store(self, rows: list[Row]) -> None:
         assert self._spool is not None
         try:
@@ -323,7 +339,11 @@ class Keeper:
             stored = self._lane.number_stored
             rows = self._next_rows()
             if not rows:
-                if not self._take_waiting() and self._lane.rejoin(stored):
+                if self._on_disk(self._take_waiting):
+                    continue
+                if time.monotonic() < self._disk_not_before:
+                    self._take_waiting_past_disk()
+                if not self._front and self._lane.rejoin(stored):
                     return None
                 continue
             for row in rows:
@@ -331,10 +351,15 @@ class Keeper:
                     return _FULL_SECONDS
         return None
 
+    def _take_waiting_past_disk(self) -> None:
+        # All that is on the disk was handed over; `durable` has stored what is waiting, too.
+        stored = self._lane.number_stored
+        self._front.extend(row for row in self._lane.take_waiting() if row[0] > stored)
+
     def _next_rows(self) -> list[Row]:
-        if self._spool is not None:
-            return self._spool.read(self._lane.number_handed_over, _ROWS_AT_ONCE)
-        return list(self._front)[:_ROWS_AT_ONCE]
+        if self._front or self._spool is None:
+            return list(islice(self._front, _ROWS_AT_ONCE))
+        return self._spool.read(self._lane.number_handed_over, _ROWS_AT_ONCE)
 
     def _hand_over_one(self, row: Row) -> bool:
         try:
@@ -345,8 +370,8 @@ class Keeper:
             with self._lock:
                 self._give_up(row[0], row[1], str(error), resolved)
             _resolve(resolved)
-            self._forget_delivered()
-        if taken and self._spool is None:
+            self._on_disk(self._forget_delivered)
+        if taken and self._front:
             self._front.popleft()
         return taken
 
@@ -403,7 +428,7 @@ class Keeper:
         self._log.log(
             logging.ERROR,
             "%s; events wait in memory, and when that is full publishing fails",
-            error,
+            str(error),
         )
 
     def _count_and_close(self, spool: Spool) -> int:

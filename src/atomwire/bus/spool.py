@@ -213,6 +213,7 @@ class Spool:
                 # A full disk has rolled it back already.
                 if self._database.in_transaction:
                     self._database.execute("ROLLBACK")
+                self._changes = _CHECKPOINT_CHANGES  # the log may be what has no room to grow
                 raise
 
 
