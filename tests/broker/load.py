@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable
 from types import TracebackType
 from typing import Self
 
 import atomwire
-from atomwire.bus import BusFullError, EventBus
+from atomwire.bus import BusFullError, EventBus, SpoolError
 
 _TICK_SECONDS = 0.005
 _PATIENCE_SECONDS = 120.0
@@ -23,6 +24,8 @@ class Load:
     ----------
     published : dict[str, list[str]]
         Event ids by tenant, in order.
+    refused : int
+        How often the bus took no event: its queue or its disk was full.
     """
 
     def __init__(self, bus: EventBus, tenants: int = 10) -> None:
@@ -31,6 +34,7 @@ class Load:
             f"tenant-{number}": atomwire.Encoder(f"tenant-{number}") for number in range(tenants)
         }
         self.published: dict[str, list[str]] = {tenant: [] for tenant in self._encoders}
+        self.refused = 0
         self._count = 0
         self._changed = threading.Condition()
         self._stopping = threading.Event()
@@ -39,13 +43,13 @@ class Load:
 
     def more(self, events: int = 1_000) -> None:
         """Wait until so many more events were accepted."""
-        with self._changed:
-            wanted = self._count + events
-            done = self._changed.wait_for(
-                lambda: self._count >= wanted or self._error is not None, _PATIENCE_SECONDS
-            )
-        self._check()
-        assert done, f"the bus took {self._count} events and then no more"
+        wanted = self._count + events
+        self._wait(lambda: self._count >= wanted)
+
+    def is_refused(self) -> None:
+        """Wait until the bus is full."""
+        wanted = self.refused + 1
+        self._wait(lambda: self.refused >= wanted)
 
     def delivered(self, events: int = 1_000) -> None:
         """Wait until so many more events were acknowledged, going on meanwhile."""
@@ -81,6 +85,14 @@ class Load:
         if error is None:
             self._check()
 
+    def _wait(self, reached: Callable[[], bool]) -> None:
+        with self._changed:
+            done = self._changed.wait_for(
+                lambda: reached() or self._error is not None, _PATIENCE_SECONDS
+            )
+        self._check()
+        assert done, f"after {self._count} events: {self._bus.stats()}"
+
     def _check(self) -> None:
         if self._error is not None:
             raise self._error
@@ -102,7 +114,10 @@ class Load:
             try:
                 self._bus.publish(event)
                 break
-            except BusFullError:
+            except (BusFullError, SpoolError):
+                with self._changed:
+                    self.refused += 1
+                    self._changed.notify_all()
                 if self._stopping.wait(_TICK_SECONDS):
                     return
         event_id = atomwire.peek_event_id(event)

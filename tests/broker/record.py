@@ -53,6 +53,7 @@ def check(
     *,
     duplicates: bool = False,
     unsure: int = 0,
+    between: bool = False,
 ) -> int:
     """Assert that nothing is lost, that each tenant is in order, and nothing came from nowhere.
 
@@ -66,7 +67,9 @@ def check(
         Events may be there twice, if they are the same to the byte.
     unsure : int
         How many more events than those a tenant may have: a publisher that was killed may have
-        published an event without having told.
+        published an event without having told. They are its last, or
+    between : bool
+        ... anywhere between the others.
 
     Returns
     -------
@@ -95,8 +98,10 @@ def check(
     assert not any(lost.values()), f"lost, of {len(seen)}: {lost}"
     for tenant, ids in arrived.items():
         sent = list(published.get(tenant, ()))
-        assert ids[: len(sent)] == sent, f"tenant {tenant!r} is out of order"
+        told = set(sent)
         assert len(ids) <= len(sent) + unsure, f"tenant {tenant!r} has events of nobody"
+        in_order = [each for each in ids if each in told] if between else ids[: len(sent)]
+        assert in_order == sent, f"tenant {tenant!r} is out of order"
     if not duplicates:
         assert repeated == 0, f"{repeated} duplicates of {len(seen)}"
     return repeated

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import os
+import threading
+from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import suppress
 
 import pytest
 
-from atomwire.bus import EventBus
+import atomwire
+from atomwire.bus import ConsumerError, EventBus, EventConsumer
 from tests.broker.cluster import Cluster
 from tests.broker.conftest import NewTopicOf
 from tests.broker.load import Load
@@ -79,3 +83,62 @@ def test_absent_from_the_start(kafka: Cluster, node: Node, new_topic: NewTopicOf
         load.more()
     bus.close(CLOSE_SECONDS)
     check(load.published, read_topic(kafka.bootstrap_servers, topic))
+
+
+def test_consumer_goes_on(kafka: Cluster, node: Node, new_topic: NewTopicOf) -> None:
+    topic = new_topic(kafka.bootstrap_servers)
+    bus = EventBus(kafka.bootstrap_servers, topic)
+    consumer = EventConsumer(kafka.bootstrap_servers, topic, f"{topic}-group")
+    arrived: list[bytes] = []
+    enough = threading.Event()
+
+    def consume() -> None:
+        for batch in consumer.batches(max_wait=0.1):
+            arrived.extend(message.value() for message in batch.messages)
+            with suppress(ConsumerError):  # the broker is away: these will come again
+                batch.commit()
+            if enough.is_set() and not batch.messages:
+                return
+
+    with ThreadPoolExecutor(1) as pool:
+        consuming = pool.submit(consume)
+        with Load(bus) as load:
+            load.more()
+            node.kill()
+            load.more()
+            node.start()
+            kafka.wait_ready()
+            load.delivered(2_000)
+        bus.close(CLOSE_SECONDS)
+        total = sum(map(len, load.published.values()))
+        while len(set(arrived)) < total and not consuming.done():
+            wait([consuming], 0.1)
+        enough.set()
+        consuming.result(CLOSE_SECONDS)
+    consumer.close()
+    check(load.published, _by_tenant(arrived), duplicates=True)
+
+
+def _by_tenant(events: list[bytes]) -> list[list[bytes]]:
+    tenants: dict[str | None, list[bytes]] = {}
+    for event in events:
+        tenants.setdefault(atomwire.peek_tenant_id(event), []).append(event)
+    return list(tenants.values())
+
+
+def test_submitted_events_are_acknowledged_in_the_end(
+    kafka: Cluster, node: Node, new_topic: NewTopicOf
+) -> None:
+    topic = new_topic(kafka.bootstrap_servers)
+    encoder = atomwire.Encoder("acme")
+    events = [encoder.cell(number, 1.0) for number in range(300)]
+    with EventBus(kafka.bootstrap_servers, topic) as bus:
+        futures = [bus.submit(event) for event in events[:100]]
+        node.kill()
+        futures += [bus.submit(event) for event in events[100:]]
+        assert not futures[-1].done()
+        node.start()
+        assert not wait(futures, CLOSE_SECONDS).not_done
+        assert [future.exception() for future in futures] == [None] * len(events)
+    ids = [str(atomwire.peek_event_id(event)) for event in events]
+    check({"acme": ids}, read_topic(kafka.bootstrap_servers, topic))

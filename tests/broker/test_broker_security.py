@@ -38,14 +38,13 @@ def secure_kafka(
 
 
 def _settings(files: Certificates, **changes: str) -> BusSettings:
-    properties = {
-        "security.protocol": "SASL_SSL",
-        "sasl.mechanism": "SCRAM-SHA-512",
-        "sasl.username": USER,
-        "sasl.password": PASSWORD,
-        "ssl.ca.location": str(files.authority),
+    settings = {
+        "sasl_mechanism": "SCRAM-SHA-512",
+        "sasl_username": USER,
+        "sasl_password": PASSWORD,
+        "tls_ca_location": str(files.authority),
     }
-    return BusSettings(librdkafka=properties | changes)
+    return BusSettings(**(settings | changes))
 
 
 def test_right_password(
@@ -66,9 +65,9 @@ def test_right_password(
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
-        pytest.param({"sasl.password": WRONG_PASSWORD}, "(?i)authentication", id="wrong password"),
-        pytest.param({"sasl.username": "nobody"}, "(?i)authentication", id="unknown user"),
-        pytest.param({"ssl.ca.location": "stranger"}, "(?i)certificate", id="wrong authority"),
+        pytest.param({"sasl_password": WRONG_PASSWORD}, "(?i)authentication", id="wrong password"),
+        pytest.param({"sasl_username": "nobody"}, "(?i)authentication", id="unknown user"),
+        pytest.param({"tls_ca_location": "stranger"}, "(?i)certificate", id="wrong authority"),
     ],
 )
 def test_turned_away(
@@ -80,8 +79,8 @@ def test_turned_away(
     reason: str,
 ) -> None:
     topic = new_topic(secure_kafka.bootstrap_servers)
-    if "ssl.ca.location" in change:
-        change = {"ssl.ca.location": str(certificate_files.stranger)}
+    if "tls_ca_location" in change:
+        change = {"tls_ca_location": str(certificate_files.stranger)}
     settings = _settings(certificate_files, **change)
     caplog.set_level(logging.DEBUG)
     bus = EventBus(secure_kafka.secure_servers, topic, settings=settings)
