@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import gzip
 import importlib.util
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -73,8 +73,18 @@ def numeric(count: int) -> Cells:
         hashes=random.integers(0, 2**64, (count, 2), np.uint64),
         numbers=random.normal(1000.0, 250.0, count),
         timestamps=NOW + np.arange(count, dtype=np.int64),
-        masks=random.integers(0, 2**16, count, np.uint64),
+        masks=random.integers(1, 2**16, count, np.uint64),
     )
+
+
+@cache
+def with_zero_masks(count: int) -> Cells:
+    """The same with a zero in every hundredth mask."""
+    cells = numeric(count)
+    assert cells.masks is not None
+    masks = cells.masks.copy()
+    masks[::100] = 0
+    return replace(cells, masks=masks)
 
 
 @cache

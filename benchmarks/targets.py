@@ -129,6 +129,12 @@ TARGETS = (
         3,
         " ns",
     ),
+    Target(
+        "read records of different sizes, gathered, a molecule",
+        time_of(READ, "atomwire, the builder's records of different sizes, gathered"),
+        3,
+        " ns",
+    ),
     Target("growth of encode, 100 to 999,999", growth("encode"), 1.5),
     Target("growth of memcpy, 100 to 999,999 (no target: the floor)", growth("memcpy"), None),
     Target("growth of decode, 100 to 999,999", growth("decode"), 1.5),

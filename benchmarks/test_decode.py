@@ -45,8 +45,8 @@ def test_own_layout(benchmark: Any) -> None:
     measure(benchmark, GROUP, "atomwire, its own layout", lambda: read(event), each=COUNT)
 
 
-def test_layout_of_the_builder(benchmark: Any) -> None:
-    cells = data.numeric(COUNT)
+def built(cells: data.Cells) -> bytes:
+    """Return the cells as flatc's builder lays them out."""
     builder = builder_O2.Builder(
         cells.hashes,
         numbers=cells.pair("numbers"),
@@ -54,10 +54,31 @@ def test_layout_of_the_builder(benchmark: Any) -> None:
         masks=cells.pair("masks"),
     )
     builder.build(data.TENANT.encode(), data.EVENT_ID.encode(), data.NOW)
-    event = builder.result()
+    return builder.result()
+
+
+def test_layout_of_the_builder(benchmark: Any) -> None:
+    cells = data.numeric(COUNT)
+    event = built(cells)
     check(read(event), cells)
     measure(
         benchmark, GROUP, "atomwire, the layout of flatc's builder", lambda: read(event), each=COUNT
+    )
+
+
+def test_irregular_layout_of_the_builder(benchmark: Any) -> None:
+    """One zero in a hundred masks: the builder omits it, so records differ and are gathered."""
+    cells = data.with_zero_masks(COUNT)
+    event = built(cells)
+    hashes, numbers, timestamps, masks = read(event)
+    check((hashes, numbers, timestamps, np.ma.filled(masks, 0)), cells)
+    assert not np.shares_memory(numbers, np.frombuffer(event, np.uint8))
+    measure(
+        benchmark,
+        GROUP,
+        "atomwire, the builder's records of different sizes, gathered",
+        lambda: read(event),
+        each=COUNT,
     )
 
 

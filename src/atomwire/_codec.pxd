@@ -98,6 +98,7 @@ cdef extern from "scan.hpp" namespace "atomwire" nogil:
         uint64_t first_hash
         cbool constant_hash
         ScannedField fields[8]
+        cbool kept_all() const
 
 
 cdef extern from "verify.hpp" namespace "atomwire" nogil:
@@ -110,6 +111,7 @@ cdef extern from "gather.hpp" namespace "atomwire" nogil:
         uint8_t* absent[8]
 
     cbool gather_columns(Bytes, uint64_t, const GatheredColumns&, Fault&)
+    void gather_kept(Bytes, const Scan&, const GatheredColumns&)
     cbool gather_texts(Bytes, uint64_t, MoleculeField, Text*, Fault&)
 
 

@@ -105,10 +105,16 @@ class Columns:
     count: int
     def __new__(cls, count: int, columns: tuple[Any, ...]) -> Self: ...
 
-def scan(buf: Buffer, /) -> tuple[int, int | None, int | None, list[tuple[int, int | None]]]: ...
+class Layout:
+    count: int
+    stride: int | None
+    hashes: int | None
+    fields: list[tuple[int, int | None]]
+
+def scan(buf: Buffer, /) -> Layout: ...
 def gather(
     buf: Buffer,
-    count: int,
+    layout: Layout,
     values: dict[int, npt.NDArray[Any]],
     absent: dict[int, npt.NDArray[np.bool_]],
 ) -> None: ...

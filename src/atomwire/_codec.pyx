@@ -652,23 +652,60 @@ def verify(buf, /):
     check(buf, scan)
 
 
-def scan(buf, /):
-    """Verify, and tell how the molecules lie.
+cdef class Layout:
+    """How the molecules of a verified message lie.
 
-    Returns the number of molecules, their stride (None when it varies), the position of the first
-    hash (None when hashes have another stride), and for each field in how many molecules it is
-    present and its position in the first (None when it varies).
+    Attributes
+    ----------
+    count : int
+        How many there are.
+    stride : int or None
+        Bytes from one to the next, None when it varies.
+    hashes : int or None
+        Position of the first hash, None when hashes have another stride.
+    fields : list of (int, int or None)
+        For each field in how many molecules it is present, and its position in the first; None
+        when it varies.
     """
-    cdef Scan found
-    check(buf, found)
-    stride = found.stride if found.constant_stride else None
-    hashes = found.first_hash if found.constant_stride and found.constant_hash else None
-    fields = []
+
+    cdef Scan native
+    cdef uint64_t size
+    cdef readonly uint64_t count
+    cdef readonly object stride
+    cdef readonly object hashes
+    cdef readonly list fields
+
+
+def scan(buf, /):
+    """Verify a message and return its `Layout`."""
+    layout = Layout()
+    cdef Scan* found = &layout.native
+    check(buf, found[0])
+    layout.size = len(buf)
+    layout.count = found.count
+    layout.stride = found.stride if found.constant_stride else None
+    layout.hashes = found.first_hash if found.constant_stride and found.constant_hash else None
+    layout.fields = []
+    cdef int field
     for field in range(8):
-        each = found.fields[field]
-        position = found.first + each.place if found.constant_stride and each.constant_place else None
-        fields.append((each.present, position))
-    return found.count, stride, hashes, fields
+        position = None
+        if found.constant_stride and found.fields[field].constant_place:
+            position = found.first + found.fields[field].place
+        layout.fields.append((found.fields[field].present, position))
+    return layout
+
+
+cdef int copy_kept(object buf, Layout layout, const GatheredColumns& columns) except -1:
+    cdef Py_buffer view
+    cdef Bytes memory
+    acquire(buf, &view, &memory)
+    if memory.size != layout.size:
+        release(&view)
+        raise ValueError("the layout is of another message")
+    with nogil:
+        gather_kept(memory, layout.native, columns)
+    release(&view)
+    return 0
 
 
 cdef int gather_into(object buf, uint64_t count, const GatheredColumns& columns) except -1:
@@ -690,19 +727,26 @@ cdef int gather_into(object buf, uint64_t count, const GatheredColumns& columns)
     return 0
 
 
-def gather(buf, uint64_t count, dict values, dict absent):
-    """Copy columns of an event's molecules into arrays, by the ids of their fields."""
+def gather(buf, Layout layout not None, dict values, dict absent):
+    """Copy columns of a message into arrays with a row a molecule, by the ids of their fields."""
     cdef GatheredColumns columns
     held = []
     for field, out in values.items():
-        target = hold(out, PyBUF_WRITABLE)
-        columns.values[<int>field] = <uint8_t*>target.view.buf
-        held.append(target)
+        columns.values[<int>field] = rows_to_fill(out, layout.count, held)
     for field, out in absent.items():
-        target = hold(out, PyBUF_WRITABLE)
-        columns.absent[<int>field] = <uint8_t*>target.view.buf
-        held.append(target)
-    gather_into(buf, count, columns)
+        columns.absent[<int>field] = rows_to_fill(out, layout.count, held)
+    if layout.native.kept_all():
+        copy_kept(buf, layout, columns)
+    else:
+        gather_into(buf, layout.count, columns)
+
+
+cdef uint8_t* rows_to_fill(object out, uint64_t count, list held) except? NULL:
+    target = hold(out, PyBUF_WRITABLE)
+    if <uint64_t>len(out) != count:
+        raise ValueError(f"{len(out)} rows for {count} molecules")
+    held.append(target)
+    return <uint8_t*>target.view.buf
 
 
 def texts(buf, int field, uint64_t count):

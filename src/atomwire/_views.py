@@ -10,8 +10,6 @@ import numpy.typing as npt
 from atomwire import _codec
 from atomwire._columns import FIELDS, Column
 
-# As `_codec.scan` tells it.
-Scan: TypeAlias = tuple[int, int | None, int | None, list[tuple[int, int | None]]]
 Array: TypeAlias = npt.NDArray[Any]
 
 _HASH = 0
@@ -34,21 +32,21 @@ class MessageColumns:
     that the message is walked once.
     """
 
-    __slots__ = ("_buffer", "_gathered", "_scan")
+    __slots__ = ("_buffer", "_gathered", "_layout")
 
-    def __init__(self, buffer: bytes, scan: Scan) -> None:
+    def __init__(self, buffer: bytes, layout: _codec.Layout) -> None:
         self._buffer = buffer
-        self._scan = scan
+        self._layout = layout
         self._gathered: tuple[dict[int, Array], dict[int, Array]] | None = None
 
     def has(self, field: int) -> bool:
         """Tell whether any molecule has the field."""
-        return self._scan[3][field][0] > 0
+        return self._layout.fields[field][0] > 0
 
     def column(self, field: int) -> Column | None:
         """Return one column, None when no molecule has the field."""
-        count, stride, _, fields = self._scan
-        present = fields[field][0]
+        count, stride = self._layout.count, self._layout.stride
+        present = self._layout.fields[field][0]
         if count == 0 and field == _HASH:
             return Column(np.empty((0, 2), np.uint64))
         if present == 0:
@@ -68,17 +66,17 @@ class MessageColumns:
 
     def _position(self, field: int) -> int | None:
         """Return where a view on the field starts; None when there can be none."""
-        _, stride, hashes, fields = self._scan
-        if stride is None or field == _BOOLEAN:
+        if self._layout.stride is None or field == _BOOLEAN:
             return None
-        return hashes if field == _HASH else fields[field][1]
+        return self._layout.hashes if field == _HASH else self._layout.fields[field][1]
 
     def _shape(self, field: int) -> tuple[int, ...]:
-        return (self._scan[0], 2) if field == _HASH else (self._scan[0],)
+        count = self._layout.count
+        return (count, 2) if field == _HASH else (count,)
 
     def _gather(self) -> tuple[dict[int, Array], dict[int, Array]]:
         if self._gathered is None:
-            count, _, _, fields = self._scan
+            count, fields = self._layout.count, self._layout.fields
             present = [field for field in _DTYPES if self.has(field)]
             gathered = (
                 {
@@ -88,6 +86,6 @@ class MessageColumns:
                 },
                 {field: np.empty(count, np.bool_) for field in present if fields[field][0] < count},
             )
-            _codec.gather(self._buffer, count, *gathered)
+            _codec.gather(self._buffer, self._layout, *gathered)
             self._gathered = gathered
         return self._gathered

@@ -6,7 +6,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from atomwire import _codec
-from atomwire._views import MessageColumns, Scan
+from atomwire._views import MessageColumns
 from atomwire.event_type import EventType
 from atomwire.molecules import Molecules
 
@@ -20,9 +20,9 @@ class Event:
     Made by `decode`.
     """
 
-    def __init__(self, buffer: bytes, scan: Scan) -> None:
+    def __init__(self, buffer: bytes, layout: _codec.Layout) -> None:
         self._buffer = buffer
-        self._scan = scan
+        self._layout = layout
 
     @property
     def event_id(self) -> str | None:
@@ -69,12 +69,14 @@ class Event:
     @cached_property
     def molecules(self) -> Molecules:
         """The changed cells; numeric columns are views on the message where its layout allows."""
-        return Molecules._from_message(self._scan[0], MessageColumns(self._buffer, self._scan))
+        return Molecules._from_message(
+            self._layout.count, MessageColumns(self._buffer, self._layout)
+        )
 
     def __repr__(self) -> str:
         return (
             f"<Event {self.type.name} {self.event_id} of tenant {self.tenant_id!r}: "
-            f"{self._scan[0]} molecules, {len(self._buffer)} bytes>"
+            f"{self._layout.count} molecules, {len(self._buffer)} bytes>"
         )
 
 

@@ -3,6 +3,10 @@
 namespace atomwire {
 namespace {
 
+// A run is copied in blocks of this many rows, so that its records come to the L1 cache once for all
+// columns.
+constexpr uint64_t kBlockRows = 256;
+
 template <typename Visit>
 bool each_run(Bytes bytes, uint64_t count, Fault& fault, Visit visit) noexcept {
   Span vector;
@@ -48,20 +52,39 @@ void copy_values(Bytes bytes, const Run& run, unsigned id, uint8_t* out) noexcep
   }
 }
 
+void copy_block(Bytes bytes, const Run& run, const GatheredColumns& out) noexcept {
+  for (unsigned id = 0; id < kMoleculeFields; ++id) {
+    if (out.values[id] != nullptr) copy_values(bytes, run, id, out.values[id]);
+    if (out.absent[id] != nullptr) {
+      const bool present = run.vtable.has(static_cast<MoleculeField>(id));
+      std::memset(out.absent[id] + run.row, present ? 0 : 1, run.rows);
+    }
+  }
+}
+
+void copy_run(Bytes bytes, const Run& run, const GatheredColumns& out) noexcept {
+  Run block = run;
+  for (uint64_t done = 0; done < run.rows; done += block.rows) {
+    block.row = run.row + done;
+    block.rows = run.rows - done < kBlockRows ? run.rows - done : kBlockRows;
+    block.table = run.table_at(done);
+    block.hash = run.hash_at(done);
+    copy_block(bytes, block, out);
+  }
+}
+
 }  // namespace
 
 bool gather_columns(Bytes bytes, uint64_t count, const GatheredColumns& out,
                     Fault& fault) noexcept {
   return each_run(bytes, count, fault, [&](const Run& run) {
-    for (unsigned id = 0; id < kMoleculeFields; ++id) {
-      if (out.values[id] != nullptr) copy_values(bytes, run, id, out.values[id]);
-      if (out.absent[id] != nullptr) {
-        const bool present = run.vtable.has(static_cast<MoleculeField>(id));
-        std::memset(out.absent[id] + run.row, present ? 0 : 1, run.rows);
-      }
-    }
+    copy_run(bytes, run, out);
     return true;
   });
+}
+
+void gather_kept(Bytes bytes, const Scan& scan, const GatheredColumns& out) noexcept {
+  for (uint64_t index = 0; index < scan.run_count; ++index) copy_run(bytes, scan.runs[index], out);
 }
 
 bool gather_texts(Bytes bytes, uint64_t count, MoleculeField field, Text* out,

@@ -3,7 +3,7 @@
 // verified. `count` rows are written; another number of molecules by then is a fault.
 #pragma once
 
-#include "runs.hpp"
+#include "scan.hpp"
 
 namespace atomwire {
 
@@ -16,6 +16,10 @@ struct GatheredColumns {
 
 // All columns in one walk.
 bool gather_columns(Bytes bytes, uint64_t count, const GatheredColumns& out, Fault& fault) noexcept;
+
+// The same of bytes that a scan was made of and that has kept all runs: nothing is walked, and as
+// only values are read, no change since then can lead outside.
+void gather_kept(Bytes bytes, const Scan& scan, const GatheredColumns& out) noexcept;
 
 // One text a row, pointing into `bytes`. Not checked for UTF-8 or overlaps.
 bool gather_texts(Bytes bytes, uint64_t count, MoleculeField field, Text* out,

@@ -3,6 +3,8 @@
 namespace atomwire {
 
 void Scan::add(const Run& run) noexcept {
+  if (run_count < kKept) runs[run_count] = run;
+  ++run_count;
   for (unsigned field = 0; field < kMoleculeFields; ++field) {
     const uint16_t place = run.vtable.place[field];
     if (place == 0) continue;

@@ -20,6 +20,13 @@ struct Scan {
   uint64_t first_hash = 0;    // position of the first hash's 16 bytes
   bool constant_hash = true;  // hashes lie at the same stride
   ScannedField fields[kMoleculeFields];
+  // The runs themselves while they are few: every place in them was checked, so that they can be
+  // copied from without walking the message again.
+  static constexpr uint64_t kKept = 16;
+  Run runs[kKept];
+  uint64_t run_count = 0;
+
+  bool kept_all() const noexcept { return run_count <= kKept; }
 
   void add(const Run& run) noexcept;
   // To be called after the last run. Rows that lack a field may be too short for it: where a view

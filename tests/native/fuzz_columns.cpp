@@ -98,6 +98,25 @@ void check_view(Bytes bytes, const Scan& scan, unsigned field) {
   CHECK(present == scan.fields[field].present);
 }
 
+// What the scan has kept gives the same columns as walking the message again.
+void check_kept(Bytes bytes, const Scan& scan, unsigned field) {
+  if (is_text(field) || !scan.kept_all()) return;
+  const MoleculeField each = static_cast<MoleculeField>(field);
+  const uint64_t width = field == 0 ? 16 : atomwire::inline_size(each);
+  const Block walked(scan.count * width);
+  const Block walked_absent(scan.count);
+  CHECK(gather(bytes, scan.count, field, walked));
+  CHECK(gather_absent(bytes, scan.count, field, walked_absent));
+  const Block kept(scan.count * width);
+  const Block kept_absent(scan.count);
+  atomwire::GatheredColumns columns;
+  columns.values[field] = kept.bytes.get();
+  columns.absent[field] = kept_absent.bytes.get();
+  atomwire::gather_kept(bytes, scan, columns);
+  CHECK(std::memcmp(kept.bytes.get(), walked.bytes.get(), kept.size) == 0);
+  CHECK(std::memcmp(kept_absent.bytes.get(), walked_absent.bytes.get(), kept_absent.size) == 0);
+}
+
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
@@ -115,6 +134,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   for (unsigned field = 0; field < atomwire::kMoleculeFields; ++field) {
     CHECK(scan.fields[field].present <= count);
     check_view(bytes, scan, field);
+    check_kept(bytes, scan, field);
   }
 
   // Somebody writes to the buffer between the verify and the columns.
@@ -123,5 +143,12 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const uint64_t at = dice.below(size);
   changed[at] = static_cast<uint8_t>(dice.below(256));
   gather_all({changed.data(), size}, count);
+  for (unsigned field = 0; scan.kept_all() && field < atomwire::kMoleculeFields; ++field) {
+    if (is_text(field)) continue;
+    const Block kept(count * 16);
+    atomwire::GatheredColumns columns;
+    columns.values[field] = kept.bytes.get();
+    atomwire::gather_kept({changed.data(), size}, scan, columns);
+  }
   return 0;
 }
