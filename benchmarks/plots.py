@@ -19,8 +19,14 @@ OURS, THEIRS, FLOOR = "#1f6feb", "#9aa4b2", "#2da44e"
 def growth(times: Times, path: Path) -> None:
     """Plot the time for one molecule against the number of molecules."""
     figure, axes = plt.subplots(figsize=(7, 3.6))
-    series = (("encode", "encode into a buffer", OURS), ("decode", "verify and read", "#8250df"))
-    for key, label, color in (*series, ("memcpy", "memcpy of the same bytes", FLOOR)):
+    series = (
+        ("encode texts", "encode, a text in every row", "#bf8700"),
+        ("encode mixed", "encode, mixed kinds and texts", "#d4638f"),
+        ("encode", "encode numbers", OURS),
+        ("memcpy", "memcpy of the same bytes", FLOOR),
+        ("decode", "verify and read numbers", "#8250df"),
+    )
+    for key, label, color in series:
         axes.plot(
             SIZES, [times[GROWTH, f"{key} {n}"] for n in SIZES], "o-", label=label, color=color
         )

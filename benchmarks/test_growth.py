@@ -17,16 +17,24 @@ SHARE = 10_000  # fits the cache of one core, so that cores are compared and not
 SHARES = 64
 
 
+CELLS = {
+    "encode": data.numeric,
+    "encode mixed": lambda count: data.mixed(count, with_texts=True),
+    "encode texts": data.commented,
+}
+
+
 @pytest.mark.parametrize("count", data.SIZES)
-def test_encode(benchmark: Any, count: int) -> None:
-    molecules = data.numeric(count).molecules()
+@pytest.mark.parametrize("what", CELLS)
+def test_encode(benchmark: Any, what: str, count: int) -> None:
+    molecules = CELLS[what](count).molecules()
     buffer = bytearray(atomwire.encoded_size(data.TENANT, molecules))
     assert atomwire.encode_into(buffer, data.TENANT, molecules) == len(buffer)
     assert atomwire.decode(buffer).molecules == molecules
     measure(
         benchmark,
         GROWTH,
-        f"encode {count}",
+        f"{what} {count}",
         lambda: atomwire.encode_into(buffer, data.TENANT, molecules),
         each=count,
     )
