@@ -5,15 +5,20 @@ VENV := .venv
 BIN := $(VENV)/bin
 BENCH_SECONDS ?= 1
 FUZZ_SECONDS ?= 60
+OUTAGE_SECONDS ?= 60
 SOURCES := pyproject.toml CMakeLists.txt $(shell find src schema -type f -not -name '*.pyc')
 
-.PHONY: demo test lint types bench fuzz sanitize wheel clean
+.PHONY: demo test test-faults lint types bench bench-bus fuzz sanitize wheel clean
 
 demo: $(VENV)/.with-demo  ## real rows through the embedded broker and back
 	@$(BIN)/atomwire demo
 
 test: $(VENV)/.with-test  ## the tests, on the installed package
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest -m "not faults"
+
+test-faults: $(VENV)/.with-test  ## brokers killed and frozen, connections cut, disks full
+	@BROKER_TESTS_REQUIRED=1 BROKER_OUTAGE_SECONDS=$(OUTAGE_SECONDS) \
+	  $(BIN)/python -m pytest tests/broker -m faults
 
 lint: $(VENV)/.with-lint
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check .
@@ -31,6 +36,9 @@ fuzz: $(VENV)/.with-test  ## all fuzz targets, FUZZ_SECONDS each
 
 sanitize: $(VENV)/.python  ## the tests under ASan and UBSan, in a .venv of their own
 	@PYTHON=$(PYTHON) tests/native/sanitized_suite.sh
+
+bench-bus: $(VENV)/.with-bench  ## the bus beside raw confluent-kafka and kafka-go, on a real Kafka
+	@$(BIN)/python -m benchmarks.bus benchmarks/results
 
 wheel: $(VENV)/.python  ## a wheel and an sdist in dist/
 	@$(BIN)/pip install --quiet build
