@@ -18,6 +18,8 @@ __all__ = ["Line"]
 
 # What librdkafka is granted for reporting the events that it gave up.
 _PURGE_SECONDS = 5.0
+# What it is granted for ending its threads.
+_RELEASE_SECONDS = 5.0
 
 
 class Line:
@@ -73,11 +75,22 @@ class Line:
             self._producer.purge()
             self._producer.flush(_PURGE_SECONDS)
             self._poller.stop()
-            self._producer.close()
+            self._release()
 
     def abandon(self) -> None:
         """Leave the producer to the parent process: its threads did not come along in the fork."""
         keep_forever(self._producer)
+
+    def _release(self) -> None:
+        # Everything is settled by now. In a forked child librdkafka now and then waits without end
+        # for its own threads here, and close() and the exit of a process must not.
+        release = threading.Thread(
+            target=self._producer.close, name="atomwire-release", daemon=True
+        )
+        release.start()
+        release.join(_RELEASE_SECONDS)
+        if release.is_alive():
+            keep_forever(self._producer)
 
     def _on_error(self, error: KafkaError) -> None:
         self.connection.on_error(error)
