@@ -13,8 +13,10 @@ from benchmarks.measure import measure
 
 GROWTH = "growth"
 THREADS = "threads"
-SHARE = 10_000  # fits the cache of one core, so that cores are compared and not the memory
-SHARES = 64
+SHARE = (
+    20_000  # its event and columns fit the L2 cache of a core: cores are compared, not the memory
+)
+SHARES = 256
 
 
 CELLS = {

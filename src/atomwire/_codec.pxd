@@ -149,6 +149,7 @@ cdef extern from "columns.hpp" namespace "atomwire" nogil:
         ScalarColumn wide[4]
         ScalarColumn boolean
         TextColumn text[2]
+        cbool may_differ() const
 
 
 cdef extern from "encode.hpp" namespace "atomwire" nogil:

@@ -1033,7 +1033,8 @@ cdef inline void write_plan(const MoleculePlan& plan, uint8_t* event, uint64_t c
 
 cdef EncodeError plan_of(MoleculePlan& plan, const MoleculeColumns& columns, uint64_t start) noexcept:
     cdef EncodeError error
-    if columns.count < RELEASE_GIL_FROM:
+    # Where all rows are alike, planning does not look at them.
+    if columns.count < RELEASE_GIL_FROM or not columns.may_differ():
         return plan.prepare(columns, start)
     with nogil:
         error = plan.prepare(columns, start)

@@ -37,7 +37,7 @@ class MessageColumns:
     def __init__(self, buffer: bytes, layout: _codec.Layout) -> None:
         self._buffer = buffer
         self._layout = layout
-        self._gathered: tuple[dict[int, Array], dict[int, Array]] | None = None
+        self._gathered: dict[int, Column] | None = None
 
     def has(self, field: int) -> bool:
         """Tell whether any molecule has the field."""
@@ -45,47 +45,57 @@ class MessageColumns:
 
     def column(self, field: int) -> Column | None:
         """Return one column, None when no molecule has the field."""
-        count, stride = self._layout.count, self._layout.stride
-        present = self._layout.fields[field][0]
-        if count == 0 and field == _HASH:
-            return Column(np.empty((0, 2), np.uint64))
+        if self._gathered is not None and field in self._gathered:
+            return self._gathered[field]
+        layout = self._layout
+        count = layout.count
+        if count == 0:
+            return Column(np.empty((0, 2), np.uint64)) if field == _HASH else None
+        present, position = layout.fields[field]
         if present == 0:
             return None
         if field in _TEXTS:
             texts = _codec.texts(self._buffer, field, count)
             return Column(_codec.text_array(FIELDS[field], texts, count)[0])
-        absent = self._gather()[1][field] if present != count else None
-        position = self._position(field)
-        if position is None or stride is None:
-            values = self._gather()[0][field]
+        if self._viewable(field):
+            start = layout.hashes if field == _HASH else position
+            shape = _shape(field, count)
+            strides = (layout.stride, 8)[: len(shape)]
+            values = np.ndarray(shape, _DTYPES[field], self._buffer, start, strides)  # type: ignore[arg-type]
+            return Column(values, self._absent(field) if present != count else None)
+        return self._gather()[field]
+
+    def _viewable(self, field: int) -> bool:
+        layout = self._layout
+        if layout.stride is None or field == _BOOLEAN:
+            return False
+        return (layout.hashes if field == _HASH else layout.fields[field][1]) is not None
+
+    def _absent(self, field: int) -> npt.NDArray[np.bool_]:
+        absent = np.empty(self._layout.count, np.bool_)
+        _codec.gather(self._buffer, self._layout, {}, {field: absent})
+        return absent
+
+    def _gather(self) -> dict[int, Column]:
+        """Copy all columns that cannot be views."""
+        layout = self._layout
+        count = layout.count
+        values: dict[int, Array] = {}
+        absent: dict[int, npt.NDArray[np.bool_]] = {}
+        for field, dtype in _DTYPES.items():
+            present = layout.fields[field][0]
+            if present and not self._viewable(field):
+                values[field] = np.empty(_shape(field, count), dtype)
+                if present != count:
+                    absent[field] = np.empty(count, np.bool_)
+        _codec.gather(self._buffer, layout, values, absent)
+        if _BOOLEAN in values:
             # Any byte but zero is true on the wire, which a numpy bool must not hold.
-            return Column(values != 0 if field == _BOOLEAN else values, absent)
-        shape = self._shape(field)
-        strides = (stride, 8)[: len(shape)]
-        return Column(np.ndarray(shape, _DTYPES[field], self._buffer, position, strides), absent)
+            values[_BOOLEAN] = values[_BOOLEAN] != 0
+        gathered = {field: Column(array, absent.get(field)) for field, array in values.items()}
+        self._gathered = gathered
+        return gathered
 
-    def _position(self, field: int) -> int | None:
-        """Return where a view on the field starts; None when there can be none."""
-        if self._layout.stride is None or field == _BOOLEAN:
-            return None
-        return self._layout.hashes if field == _HASH else self._layout.fields[field][1]
 
-    def _shape(self, field: int) -> tuple[int, ...]:
-        count = self._layout.count
-        return (count, 2) if field == _HASH else (count,)
-
-    def _gather(self) -> tuple[dict[int, Array], dict[int, Array]]:
-        if self._gathered is None:
-            count, fields = self._layout.count, self._layout.fields
-            present = [field for field in _DTYPES if self.has(field)]
-            gathered = (
-                {
-                    field: np.empty(self._shape(field), _DTYPES[field])
-                    for field in present
-                    if self._position(field) is None
-                },
-                {field: np.empty(count, np.bool_) for field in present if fields[field][0] < count},
-            )
-            _codec.gather(self._buffer, self._layout, *gathered)
-            self._gathered = gathered
-        return self._gathered
+def _shape(field: int, count: int) -> tuple[int, ...]:
+    return (count, 2) if field == _HASH else (count,)

@@ -40,6 +40,17 @@ struct MoleculeColumns {
   ScalarColumn wide[4];  // as kWideFields
   ScalarColumn boolean;
   TextColumn text[2];  // as kTextFields
+
+  // Whether rows may have different fields, or texts: then planning walks over them.
+  bool may_differ() const noexcept {
+    for (const ScalarColumn& column : wide) {
+      if (column.absent != nullptr) return true;
+    }
+    for (const TextColumn& column : text) {
+      if (column.given() && !column.constant) return true;
+    }
+    return boolean.absent != nullptr;
+  }
 };
 
 // Copies `count` rows from `first` on into contiguous 8-byte values of the field's wire type:

@@ -165,22 +165,17 @@ inline void put_booleans(const uint8_t* from, int64_t from_stride, const FieldSe
 
 }  // namespace
 
-// The fields that columns were given for; whether rows may lack some of them.
-FieldSet MoleculePlan::given_fields(bool& may_differ) const noexcept {
+FieldSet MoleculePlan::given_fields() const noexcept {
   const MoleculeColumns& in = *columns_;
   FieldSet given = bit(MoleculeField::coordinate_hash);
-  const auto scalar = [&](const ScalarColumn& column, MoleculeField field) {
-    if (!column.given()) return;
-    given |= bit(field);
-    may_differ |= column.absent != nullptr;
-  };
-  for (unsigned column = 0; column < kWide; ++column) scalar(in.wide[column], kWideFields[column]);
-  scalar(in.boolean, MoleculeField::boolean_value);
+  for (unsigned column = 0; column < kWide; ++column) {
+    if (in.wide[column].given()) given |= bit(kWideFields[column]);
+  }
+  if (in.boolean.given()) given |= bit(MoleculeField::boolean_value);
   for (unsigned column = 0; column < kTexts; ++column) {
     const TextColumn& text = in.text[column];
-    if (!text.given() || (text.constant && !text.rows[0].present())) continue;
-    given |= bit(kTextFields[column]);
-    may_differ |= !text.constant;
+    const bool blank = text.given() && text.constant && !text.rows[0].present();
+    if (text.given() && !blank) given |= bit(kTextFields[column]);
   }
   return given;
 }
@@ -188,13 +183,12 @@ FieldSet MoleculePlan::given_fields(bool& may_differ) const noexcept {
 // Sets fields_, uniform_, the sets that occur and, where rows differ, presence_.
 EncodeError MoleculePlan::find_presence() noexcept {
   const MoleculeColumns& in = *columns_;
-  bool may_differ = false;
-  fields_ = given_fields(may_differ);
+  fields_ = given_fields();
   uniform_ = true;
   presence_.reset();
   vtables_ = 0;
   if (in.count == 0) return EncodeError::none;
-  if (!may_differ) {
+  if (!in.may_differ()) {
     sets_[vtables_++] = fields_;
     return EncodeError::none;
   }

@@ -42,7 +42,7 @@ class MoleculePlan {
   void write(uint8_t* event) const noexcept;
 
  private:
-  FieldSet given_fields(bool& may_differ) const noexcept;
+  FieldSet given_fields() const noexcept;
   EncodeError find_presence() noexcept;
   void clear_absent(const ScalarColumn& column, MoleculeField field) noexcept;
   EncodeError place_texts(uint64_t start) noexcept;
