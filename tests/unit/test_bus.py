@@ -2,19 +2,14 @@
 
 import itertools
 import logging
-import socket
 import struct
 import threading
 import time
-from collections import defaultdict
 from types import MappingProxyType
 
 import pytest
 from confluent_kafka import (
     TIMESTAMP_CREATE_TIME,
-    Consumer,
-    Message,
-    TopicPartition,
 )
 
 from atomwire import EventType, InvalidEventError, Molecules, encode
@@ -31,54 +26,12 @@ from atomwire.bus import (
 )
 from atomwire.bus.log import RateLimitedLog
 from atomwire.testing import EmbeddedBroker
+from tests.support import bus as support
+from tests.support.bus import PATIENCE, TOPIC, by_tenant, event, eventually, read
 
-TOPIC = "cells"
-# Far more than anything here takes: reached only when a test fails.
-PATIENCE = 60.0
 # A table without fields, hence without a tenant.
 NO_TENANT = struct.pack("<IHHi", 8, 4, 4, 4)
 EDGE_KEYS = ["3wujz9a", "gq3p75b"]
-
-
-def event(tenant_id: str = "acme", number: int = 1, **fields: object) -> bytes:
-    return encode(tenant_id, Molecules([number], numeric_value=float(number)), **fields)
-
-
-def read(broker: EmbeddedBroker, count: int) -> list[Message]:
-    """Read `count` messages with a plain client, and see that there are no more."""
-    consumer = Consumer(
-        {
-            "bootstrap.servers": broker.bootstrap_servers,
-            "group.id": "unused",
-            # The mock cluster does not wake a fetch that waits for a partition.
-            "fetch.wait.max.ms": 10,
-        },
-        logger=logging.getLogger("test"),
-    )
-    partitions = [TopicPartition(TOPIC, n, 0) for n in range(EmbeddedBroker.PARTITIONS)]
-    consumer.assign(partitions)
-    messages: list[Message] = []
-    deadline = time.monotonic() + PATIENCE
-    while len(messages) < count and time.monotonic() < deadline:
-        messages += [each for each in consumer.consume(10_000, 0.1) if each.error() is None]
-    stored = sum(consumer.get_watermark_offsets(each, timeout=PATIENCE)[1] for each in partitions)
-    consumer.close()
-    assert len(messages) == stored == count
-    return messages
-
-
-def by_tenant(messages: list[Message]) -> dict[str, list[bytes]]:
-    values = defaultdict(list)
-    for message in messages:
-        values[message.key().decode()].append(message.value())
-    return dict(values)
-
-
-def eventually(condition) -> bool:
-    deadline = time.monotonic() + PATIENCE
-    while not condition() and time.monotonic() < deadline:
-        time.sleep(0.01)
-    return condition()
 
 
 def fnv1a_partition(key: str, partitions: int) -> int:
@@ -98,10 +51,8 @@ def bus(embedded_broker):
 
 @pytest.fixture
 def nobody():
-    """An address where connections are refused, and stay so: it is taken, and not listened on."""
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        yield f"127.0.0.1:{taken.getsockname()[1]}"
+    with support.nobody() as address:
+        yield address
 
 
 # ---- What arrives
