@@ -40,6 +40,7 @@ def _rates(results: report.Results, broker: Broker, rounds: int, service: GoServ
         rates.publish(broker, rounds),
         rates.publish_many(broker, rounds),
         rates.go_writer(broker, rounds, service),
+        rates.go_writer_throughput(broker, rounds, service),
     ]
     if broker.cluster is None:
         return  # a million cells of one tenant are more than the embedded broker keeps
