@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import plots
-from benchmarks.targets import TARGETS, Target, Times
+from benchmarks.targets import TARGETS, Times
 
 
 def times_of(run: dict[str, Any]) -> Times:
@@ -32,15 +32,10 @@ def table(headings: list[str], rows: list[list[str]]) -> str:
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
-def verdict(target: Target, times: Times) -> str:
-    """Return met, missed or a dash."""
-    return {True: "met", False: "**missed**", None: "-"}[target.met(times)]
-
-
 def targets_table(times: Times) -> str:
     """Return the targets with what was measured."""
     rows = [
-        [each.what, number(each.value(times)) + each.unit, each.wanted(), verdict(each, times)]
+        [each.what, number(each.value(times)) + each.unit, each.wanted(), each.verdict(times)]
         for each in TARGETS
     ]
     return table(["what", "measured", "target", ""], rows)
