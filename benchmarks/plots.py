@@ -58,7 +58,8 @@ def ratios(times: Times, path: Path) -> None:
     names, values = zip(*reversed(bars), strict=True)
     axes.barh(names, values, color=[OURS if value >= 1 else THEIRS for value in values])
     for row, value in enumerate(values):
-        axes.text(value, row, f" {value:,.3g}x", va="center", fontsize=8)
+        shown = f"{value:,.0f}" if value >= 1_000 else f"{value:.3g}"
+        axes.text(max(value, 1), row, f" {shown}x", va="center", fontsize=8)
     axes.set_xscale("log")
     axes.axvline(1, color="black", linewidth=0.8)
     axes.set_xlim(right=max(values) * 6)

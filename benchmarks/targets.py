@@ -88,8 +88,8 @@ def why_growth(times: Times) -> str:
     beside = times[GROWTH, "encode 999999"] / times[GROWTH, "memcpy 999999"]
     return (
         f"memcpy of the same events grows {growth('memcpy')(times):.3g}x, beyond the cache both "
-        f"wait for memory (at 999,999 encode takes {beside:.2f}x memcpy); a call costs {call:,.0f} ns, "
-        f"{call / 100:.1f} ns a molecule at 100"
+        f"wait for memory (at 999,999 encode takes {beside:.2f}x memcpy); a call costs "
+        f"{call:,.0f} ns, {call / 100:.1f} ns a molecule at 100"
     )
 
 
