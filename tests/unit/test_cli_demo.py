@@ -18,6 +18,7 @@ from atomwire.cli.demo.listener import Arrival
 from atomwire.cli.demo.sample import POPULATION, SUPERSTORE
 from atomwire.cli.rows import read_rows
 from atomwire.coordinates import coordinate_hash
+from tests.support.interrupts import hear_ctrl_c
 
 COMMAND = [sys.executable, "-c", "from atomwire.cli import main; main()", "demo"]
 
@@ -159,7 +160,11 @@ def test_a_lost_event_is_seen(groups):
 
 def test_ctrl_c_ends_it_cleanly():
     process = subprocess.Popen(
-        [*COMMAND, "--large"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        [*COMMAND, "--large"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=hear_ctrl_c,
     )
     time.sleep(1.5)
     process.send_signal(signal.SIGINT)

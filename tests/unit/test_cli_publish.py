@@ -18,6 +18,7 @@ from atomwire.bus import EventConsumer
 from atomwire.cli.app import run
 from atomwire.coordinates import coordinate_hash
 from atomwire.testing import EmbeddedBroker
+from tests.support.interrupts import hear_ctrl_c
 
 COMMAND = [sys.executable, "-c", "from atomwire.cli import main; main()"]
 HEADER = "Region,Product,Amount\n"
@@ -383,7 +384,11 @@ def test_ctrl_c_says_what_was_delivered(tmp_path, brokers, topic, heard):
     pipe = tmp_path / "cells.csv"
     os.mkfifo(pipe)
     process = subprocess.Popen(
-        command(pipe, brokers, topic), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        command(pipe, brokers, topic),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=hear_ctrl_c,
     )
     with pipe.open("w") as file:
         file.write(HEADER + "West,Pens,1\n" * 10_000)

@@ -3,6 +3,8 @@
 import io
 import sys
 
+from atomwire.cli.interrupts import keep_interrupts
+
 __all__ = ["main"]
 
 _EXTRA = frozenset({"typer", "rich", "mmh3"})
@@ -21,6 +23,7 @@ def main() -> None:
             file=sys.stderr,
         )
         sys.exit(2)
+    keep_interrupts()
     # A terminal or a file that knows no arrows gets question marks instead of a traceback.
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
