@@ -28,3 +28,7 @@ class EventType(IntEnum):
         member._name_ = f"TYPE_{value}"
         member._value_ = value
         return member
+
+    def __reduce_ex__(self, protocol: object) -> tuple[type[EventType], tuple[int]]:
+        """Pickle by number: members made for unknown ones have no name in the class."""
+        return type(self), (int(self),)

@@ -1,9 +1,13 @@
 """Ctrl-C that is not lost."""
 
-import _thread
+import os
+import signal
 import sys
+import threading
 from collections.abc import Callable
 from typing import Any
+
+_LATER_SECONDS = 0.02
 
 
 def keep_interrupts() -> None:
@@ -18,7 +22,8 @@ def keep_interrupts() -> None:
 def _again(otherwise: Callable[[Any], object]) -> Callable[[Any], None]:
     def hook(unraisable: Any) -> None:
         if unraisable.exc_type is KeyboardInterrupt:
-            _thread.interrupt_main()
+            # From elsewhere and a little later: at once would be inside the same callback.
+            threading.Timer(_LATER_SECONDS, os.kill, (os.getpid(), signal.SIGINT)).start()
         else:
             otherwise(unraisable)
 
