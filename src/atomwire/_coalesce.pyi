@@ -1,29 +1,37 @@
-from collections.abc import Callable, Sequence
-from typing import Any, TypeAlias
-
-from confluent_kafka import KafkaError, Message
+from collections.abc import Callable, Mapping, Sequence
+from typing import TypeAlias
 
 from atomwire._codec import Hash, Value
+from atomwire._rdkafka import Headers, NativeProducer, Settled
 from atomwire.timestamps import Timestamp
 
-# Its number, tenant, bytes, milliseconds and headers.
-Headers: TypeAlias = list[tuple[str, bytes]]
+# Number, tenant, bytes, milliseconds and headers of an event.
 Row: TypeAlias = tuple[int, str, bytes, int, Headers | None]
-Failure: TypeAlias = tuple[int, KafkaError, Message, int, Headers | None]
 
-def keep_forever(thing: object) -> None: ...
+class Publisher:
+    _lane: Lane
+    _with_headers: bool
+    def publish(
+        self,
+        event: bytes,
+        *,
+        tenant_id: str | None = None,
+        headers: Mapping[str, str | bytes] | None = None,
+    ) -> None: ...
+
+def milliseconds_of(event: bytes) -> int: ...
 
 class Lane:
+    settled: Settled
     def __init__(
         self,
         *,
-        topic: str,
         linger_seconds: float,
         max_event_bytes: int,
         gather_bytes: int,
         room: int,
         store: Callable[[Sequence[Row]], None] | None,
-        refused: Callable[[Exception | None, int], bool],
+        refused: Callable[[int, int], bool],
         gathering: Callable[[], None],
         waiting: Callable[[], None],
         closed_error: Callable[[], Exception],
@@ -54,14 +62,12 @@ class Lane:
     def flush_due(self, drop: bool = False) -> float | None: ...
     def flush_all(self, force: bool = False) -> bool: ...
     def drop_tenant(self, tenant_id: str) -> None: ...
-    def open(self, produce: Callable[..., Any], diverted: bool) -> None: ...
+    def open(self, producer: NativeProducer, diverted: bool) -> None: ...
     def divert(self) -> None: ...
     def rejoin(self, number_stored: int) -> bool: ...
     def close(self) -> None: ...
     def take_waiting(self) -> list[Row]: ...
     def put_back(self, rows: list[Row]) -> None: ...
-    def settled(self) -> tuple[list[int], list[Failure]]: ...
-    def has_settled(self) -> bool: ...
     def count_failed(self, events: int) -> None: ...
     def count_dropped(self, events: int) -> None: ...
     def count_adopted(self, events: int, last_number: int) -> None: ...

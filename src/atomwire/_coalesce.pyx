@@ -8,7 +8,6 @@ the business of `atomwire.bus`.
 cimport cython
 from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_CheckExact, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
-from cpython.ref cimport Py_INCREF
 from libc.string cimport memcmp, memcpy
 
 from atomwire._codec cimport (
@@ -29,6 +28,7 @@ from atomwire._codec cimport (
     write_envelope,
     write_uuid7,
 )
+from atomwire._rdkafka cimport NativeProducer, Settled
 from libc.stdint cimport int64_t, uint8_t, uint64_t
 from libcpp cimport bool as cbool
 
@@ -76,6 +76,9 @@ cdef extern from "accumulate.hpp" namespace "atomwire" nogil:
         uint64_t count() const
         uint64_t bytes_with(const Cell&) const
 
+cdef extern from "verify.hpp" namespace "atomwire" nogil:
+    cbool is_utf8(const uint8_t*, uint64_t)
+
 cdef extern from *:
     """
     #include <chrono>
@@ -98,6 +101,7 @@ cdef extern from *:
     int64_t steady "atomwire_steady"() noexcept nogil
     int from_int128 "atomwire_from_int128"(object, unsigned char*) except -1
     const char* PyUnicode_AsUTF8AndSize(object, Py_ssize_t*) except NULL
+    str PyUnicode_DecodeUTF8(const char*, Py_ssize_t, const char*)
 
     # Entered again by a thread that is inside: a finalizer or a signal handler may publish.
     cdef cppclass Mutex "std::recursive_mutex":
@@ -109,49 +113,16 @@ cdef int64_t NANOSECONDS_PER_MILLISECOND = 1_000_000
 cdef str BLANK_EVENT_ID = "0" * 36
 # What a message needs beside its key and value, at most (librdkafka's message format 2).
 cdef Py_ssize_t MESSAGE_OVERHEAD = 64
+cdef Py_ssize_t HEADER_OVERHEAD = 20
 cdef tuple NUMBERS = (int, float, np.integer, np.floating)
 
 
-def keep_forever(thing):
-    """Never let `thing` be destroyed: after a fork it is half of what it was."""
-    Py_INCREF(thing)
-
-
-@cython.final
-@cython.no_gc
-@cython.freelist(1024)
-cdef class Receipt:
-    """Goes with an event into the producer, as its delivery callback.
-
-    The producer calls it when the event failed (`delivery.report.only.error`), and lets go of it in
-    either case: being let go of without a call is the acknowledgement. So a success costs neither
-    a Message nor a call.
-    """
-
-    cdef Lane lane
-    cdef int64_t number
-    # Kept here, because the report of a failure comes without them.
-    cdef object headers
-    cdef int64_t milliseconds
-    cdef cbool reported
-    cdef cbool settled
-
-    def __call__(self, error, message):
-        if error is None or self.settled:
-            return
-        self.settled = True
-        self.lane.in_flight_ -= 1
-        self.lane.failures.append(
-            (self.number, error, message, self.milliseconds, self.headers)
-        )
-
-    def __dealloc__(self):
-        if self.settled or self.lane is None:
-            return
-        self.lane.in_flight_ -= 1
-        self.lane.delivered += 1
-        if self.reported:
-            self.lane.acknowledged.append(self.number)
+cdef struct Address:
+    # Of an event: its tenant, in UTF-8, which is its key; and its time. The text lies in the event,
+    # or in the tenant's str.
+    const char* tenant
+    Py_ssize_t size
+    int64_t milliseconds
 
 
 @cython.final
@@ -216,7 +187,6 @@ cdef class Lane:
 
     Parameters
     ----------
-    topic : str
     linger_seconds : float
         How long a cell may wait for others of its tenant.
     max_event_bytes : int
@@ -228,8 +198,8 @@ cdef class Lane:
     store : callable or None
         Writes rows to the disk before they go anywhere (`durable`).
     refused : callable
-        Takes the producer's exception: True to set the event aside, False when the queue is full,
-        or raises.
+        Takes librdkafka's error code, 0 for an event that is too large, and the size of the event:
+        True to set the event aside, False when the queue is full, or raises.
     gathering : callable
         Called when the first cell begins to wait.
     """
@@ -237,8 +207,8 @@ cdef class Lane:
     cdef Mutex mutex
     cdef cbool aside  # whether it is diverted
     cdef cbool closed
-    cdef object produce
-    cdef str topic
+    cdef NativeProducer producer
+    cdef readonly Settled settled
     cdef object store
     cdef object refused
     cdef object on_gathering
@@ -254,26 +224,19 @@ cdef class Lane:
     cdef int64_t handed
     cdef int64_t stored  # the number of the last event that `store` took
     cdef int64_t accepted
-    cdef int64_t delivered
-    cdef int64_t in_flight_
     cdef int64_t failed
     cdef int64_t dropped
     cdef int64_t cells
-    cdef str last_key
-    cdef const char* last_key_text
-    cdef Py_ssize_t last_key_size
     cdef dict tenants
     cdef Cells last_cells
     cdef object line  # the gathering tenants, in the order in which they are due
-    cdef list acknowledged
-    cdef list failures
     cdef list waiting
-    cdef object cell_headers
+    cdef list cell_headers
 
-    def __cinit__(self, *, str topic not None, double linger_seconds, Py_ssize_t max_event_bytes,
+    def __cinit__(self, *, double linger_seconds, Py_ssize_t max_event_bytes,
                   Py_ssize_t gather_bytes, Py_ssize_t room, store, refused, gathering, waiting,
                   closed_error, cell_headers=None):
-        self.topic = topic
+        self.settled = Settled()
         self.linger = <int64_t>(linger_seconds * 1e9)
         self.max_event_bytes = max_event_bytes
         self.gather_bytes = <uint64_t>min(gather_bytes, max_event_bytes)
@@ -290,10 +253,7 @@ cdef class Lane:
         self.next_number = 1
         self.tenants = {}
         self.line = deque()
-        self.acknowledged = []
-        self.failures = []
         self.waiting = []
-        self.last_key = None
         self.last_cells = None
 
     cdef inline void enter(self) noexcept:
@@ -303,17 +263,20 @@ cdef class Lane:
 
     # ---- Events.
 
-    def publish(self, event, str tenant_id=None, headers=None, bint reported=False):
+    def publish(self, event, str tenant_id=None, list headers=None, bint reported=False):
         """Send or set aside one event.
 
         Returns its number, or 0 when there is no room. With `reported`, the number comes up in
         `settled` once the event was acknowledged.
         """
-        cdef int64_t milliseconds
-        key = self.key_of(event, tenant_id, &milliseconds)
+        return self.publish_one(event, tenant_id, headers, reported)
+
+    cdef int64_t publish_one(self, event, str tenant_id, list headers, bint reported) except -1:
+        cdef Address address
+        read_address(event, tenant_id, &address)
         self.enter()
         try:
-            return self.take(event, key, milliseconds, headers, reported)
+            return self.take(<bytes>event, address, headers, reported)
         finally:
             self.mutex.unlock()
 
@@ -322,19 +285,17 @@ cdef class Lane:
 
         Every event is checked first. An exception of the producer says in `taken` how far it came.
         """
-        cdef int64_t milliseconds
+        cdef Address address
         cdef Py_ssize_t number = start
-        cdef list stored
-        for event in events:
-            self.key_of(event, tenant_id, &milliseconds)
+        self.check_many(events, tenant_id)
         self.enter()
         try:
             if self.store is not None:
                 return self.store_many(events, start)
             while number < len(events):
                 event = events[number]
-                key = self.key_of(event, None, &milliseconds)
-                if not self.take(event, key, milliseconds, None, False):
+                read_address(event, None, &address)
+                if not self.take(<bytes>event, address, None, False):
                     break
                 number += 1
             return number
@@ -344,22 +305,22 @@ cdef class Lane:
         finally:
             self.mutex.unlock()
 
-    def check_many(self, list events not None, str tenant_id=None):
+    cpdef check_many(self, list events, str tenant_id=None):
         """Check events as `publish_many` does, and take none."""
-        cdef int64_t milliseconds
+        cdef Address address
         for event in events:
-            self.key_of(event, tenant_id, &milliseconds)
+            read_address(event, tenant_id, &address)
 
     cdef Py_ssize_t store_many(self, list events, Py_ssize_t start) except -1:
         # All of them in one transaction.
-        cdef int64_t milliseconds
+        cdef Address address
         cdef list rows = []
         self.check_open()
         for event in events[start:]:
-            key = self.key_of(event, None, &milliseconds)
-            self.check_size(event, key)
-            self.flush_tenant(key, False)
-            rows.append((self.next_number, key, event, milliseconds, None))
+            read_address(event, None, &address)
+            self.check_size(<bytes>event, address, None)
+            self.flush_tenant(address, False)
+            rows.append(row_of(self.next_number, <bytes>event, address, None))
             self.next_number += 1
         self.store(rows)
         self.stored = self.next_number - 1
@@ -372,65 +333,39 @@ cdef class Lane:
         """Give a row that was set aside to the producer; False when its queue is full."""
         self.enter()
         try:
-            return self.give(row[0], row[2], row[1], row[3], row[4], True)
+            return self.give_row(row)
         finally:
             self.mutex.unlock()
-
-    cdef object key_of(self, object event, str tenant_id, int64_t* milliseconds):
-        # The tenant of an event, which is its key; and its time, 0 (the producer's 'now') before
-        # 1970.
-        cdef Bytes memory
-        cdef Text text
-        cdef Fault fault
-        cdef int64_t time = 0
-        if not PyBytes_CheckExact(event):
-            raise TypeError(f"event: must be bytes, not {type(event).__name__}")
-        memory.data = <const uint8_t*>PyBytes_AS_STRING(event)
-        memory.size = <uint64_t>PyBytes_GET_SIZE(event)
-        if not peek_text(memory, EventField.tenant_id, text, fault):
-            peek_tenant_id(event)  # raises
-        if text.size == 0:
-            raise InvalidEventError("tenant_id", 0, "is null or empty, and it is the Kafka key")
-        if not peek_int64(memory, EventField.timestamp, time, fault):
-            peek_timestamp(event)  # raises
-        milliseconds[0] = time // NANOSECONDS_PER_MILLISECOND if time > 0 else 0
-        key = self.last_key
-        if (
-            key is None
-            or self.last_key_size != <Py_ssize_t>text.size
-            or memcmp(self.last_key_text, text.data, <size_t>text.size) != 0
-        ):
-            key = peek_tenant_id(event)
-            self.last_key_text = PyUnicode_AsUTF8AndSize(key, &self.last_key_size)
-            self.last_key = key
-        if tenant_id is not None and tenant_id != key:
-            raise ValueError(f"tenant_id={tenant_id!r}: the event's own is {key!r}, and is the key")
-        return key
 
     cdef int check_open(self) except -1:
         if self.closed:
             raise self.closed_error()
         return 0
 
-    cdef int check_size(self, object event, str key) except -1:
+    cdef int check_size(self, bytes event, const Address& address, list headers) except -1:
         # As the producer would, for an event that does not meet it yet.
-        if PyBytes_GET_SIZE(event) + 4 * len(key) + MESSAGE_OVERHEAD > self.max_event_bytes:
-            self.refused(None, PyBytes_GET_SIZE(event))
+        size = PyBytes_GET_SIZE(event)
+        beside = address.size + MESSAGE_OVERHEAD
+        if headers is not None:
+            for name, value in headers:
+                beside += 4 * len(name) + len(value) + HEADER_OVERHEAD
+        if size + beside > self.max_event_bytes:
+            self.refused(0, size)
         return 0
 
-    cdef int64_t take(self, object event, object key, int64_t milliseconds, object headers,
+    cdef int64_t take(self, bytes event, const Address& address, list headers,
                       bint reported) except -1:
         self.check_open()
-        if self.cells and not self.flush_tenant(key, False):
+        if self.cells and not self.flush_tenant(address, False):
             return 0
-        return self.send(event, key, milliseconds, headers, reported, False)
+        return self.send(event, address, headers, reported, False)
 
-    cdef int64_t send(self, object event, object key, int64_t milliseconds, object headers,
-                      bint reported, bint force) except -1:
+    cdef int64_t send(self, bytes event, const Address& address, list headers, bint reported,
+                      bint force) except -1:
         cdef int64_t number = self.next_number
         if self.store is not None:
-            row = (number, key, event, milliseconds, headers)
-            self.check_size(event, key)
+            row = row_of(number, event, address, headers)
+            self.check_size(event, address, headers)
             self.store((row,))
             self.stored = number
             self.next_number += 1
@@ -441,7 +376,7 @@ cdef class Lane:
             self.next_number += 1
             self.accepted += 1
             try:
-                if self.give(number, event, key, milliseconds, headers, reported):
+                if self.give(number, event, address, headers, reported):
                     return number
             except:
                 self.accepted -= 1
@@ -449,58 +384,52 @@ cdef class Lane:
             self.accepted -= 1
             if not self.aside and not force:
                 return 0
-        return self.set_aside((number, key, event, milliseconds, headers), force)
+        return self.set_aside(number, event, address, headers, force)
 
-    cdef int64_t set_aside(self, tuple row, bint force) except -1:
-        size = PyBytes_GET_SIZE(row[2])
+    cdef int64_t set_aside(self, int64_t number, bytes event, const Address& address, list headers,
+                           bint force) except -1:
+        size = PyBytes_GET_SIZE(event)
         if not force:
-            self.check_size(row[2], row[1])
+            self.check_size(event, address, headers)
             if len(self.waiting) >= self.room or self.waiting_bytes + size > self.room_bytes:
                 return 0
-        if row[0] == self.next_number:
+        if number == self.next_number:
             self.next_number += 1
-        self.waiting.append(row)
+        self.waiting.append(row_of(number, event, address, headers))
         self.waiting_bytes += size
         self.accepted += 1
         self.on_waiting()
-        return row[0]
+        return number
 
     cdef int forward(self, tuple row) except -1:
         # A row that is on the disk: if it cannot go now, it is read from there later. The keeper
         # meets what the producer has against it again, and gives it up: the caller's part is done.
         if not self.aside:
             try:
-                self.aside = not self.give(row[0], row[2], row[1], row[3], row[4], True)
+                self.aside = not self.give_row(row)
             except Exception:
                 self.aside = True
         if self.aside:
             self.on_waiting()
         return 0
 
-    cdef bint give(self, int64_t number, object event, object key, int64_t milliseconds,
-                   object headers, bint reported) except -1:
-        cdef Receipt receipt = Receipt.__new__(Receipt)
-        receipt.lane = self
-        receipt.number = number
-        receipt.headers = headers
-        receipt.milliseconds = milliseconds
-        receipt.reported = reported
-        # Before the call: the acknowledgement may come before it returns.
-        self.in_flight_ += 1
-        try:
-            # By position: naming the arguments costs a tenth of the call.
-            if headers is None:
-                self.produce(self.topic, event, key, -1, receipt, None, milliseconds)
-            else:
-                self.produce(self.topic, event, key, -1, receipt, None, milliseconds, headers)
-        except Exception as error:
-            receipt.settled = True
-            self.in_flight_ -= 1
-            if self.refused(error, PyBytes_GET_SIZE(event)):
-                self.aside = True
-            return False
-        self.handed = number
-        return True
+    cdef bint give_row(self, tuple row) except -1:
+        cdef Address address
+        address.tenant = PyUnicode_AsUTF8AndSize(row[1], &address.size)
+        address.milliseconds = row[3]
+        return self.give(row[0], <bytes?>row[2], address, row[4], True)
+
+    cdef bint give(self, int64_t number, bytes event, const Address& address, list headers,
+                   bint reported) except -1:
+        error = self.producer.produce(
+            address.tenant, address.size, event, address.milliseconds, headers, number, reported
+        )
+        if error == 0:
+            self.handed = number
+            return True
+        if self.refused(error, PyBytes_GET_SIZE(event)):
+            self.aside = True
+        return False
 
     # ---- Cells.
 
@@ -541,7 +470,7 @@ cdef class Lane:
                 return False
             size = head + cells.rows.bytes_with(cell)
             if size + 2 * MESSAGE_OVERHEAD > <uint64_t>self.max_event_bytes:
-                self.refused(None, size)
+                self.refused(0, size)
         first = cells.rows.count() == 0
         if first:
             cells.first = steady()
@@ -572,18 +501,19 @@ cdef class Lane:
         cells.rows.clear()
         return 0
 
-    cdef bint flush_tenant(self, object tenant_id, bint force) except -1:
-        cdef Cells cells = self.tenants.get(tenant_id)
+    cdef bint flush_tenant(self, const Address& address, bint force) except -1:
+        cdef Cells cells = self.tenants.get(tenant_of(address))
         return cells is None or self.flush_cells(cells, force)
 
     cdef bint flush_cells(self, Cells cells, bint force) except -1:
         # The cells as an event; False when there is no room for it, and the cells stay.
+        cdef Address address
         if cells.rows.count() == 0:
             return True
         now = unix_nanoseconds()
-        milliseconds = now // NANOSECONDS_PER_MILLISECOND
-        event = cells.event(now)
-        if not self.send(event, cells.tenant_id, milliseconds, self.cell_headers, False, force):
+        address.tenant = PyUnicode_AsUTF8AndSize(cells.tenant_id, &address.size)
+        address.milliseconds = now // NANOSECONDS_PER_MILLISECOND
+        if not self.send(cells.event(now), address, self.cell_headers, False, force):
             return False
         self.forget(cells)
         cells.last = steady()
@@ -656,11 +586,11 @@ cdef class Lane:
 
     # ---- For the keeper of the lane.
 
-    def open(self, produce, bint diverted):
+    def open(self, NativeProducer producer not None, bint diverted):
         """Send to a producer from now on, or set aside what comes, for it."""
         self.enter()
         try:
-            self.produce = produce
+            self.producer = producer
             self.aside = diverted
         finally:
             self.mutex.unlock()
@@ -707,16 +637,6 @@ cdef class Lane:
         finally:
             self.mutex.unlock()
 
-    def settled(self):
-        """Return the numbers acknowledged and the failures since the last call."""
-        acknowledged, self.acknowledged = self.acknowledged, []
-        failures, self.failures = self.failures, []
-        return acknowledged, failures
-
-    def has_settled(self):
-        """Tell whether `settled` would return something."""
-        return bool(self.acknowledged or self.failures)
-
     def count_failed(self, int64_t events):
         """Count events that are given up."""
         self.failed += events
@@ -733,8 +653,10 @@ cdef class Lane:
     def counts(self):
         """Return accepted, delivered, failed, dropped, in flight, waiting events, waiting cells."""
         self.enter()
-        counts = (self.accepted, self.delivered, self.failed, self.dropped, self.in_flight_,
-                  len(self.waiting), self.cells)
+        # In flight before delivered: what arrives in between is then in both, and not in neither.
+        in_flight = self.settled.reports.in_flight()
+        counts = (self.accepted, self.settled.reports.delivered(), self.failed, self.dropped,
+                  in_flight, len(self.waiting), self.cells)
         self.mutex.unlock()
         return counts
 
@@ -746,7 +668,7 @@ cdef class Lane:
     @property
     def in_flight(self):
         """How many events the producer has."""
-        return self.in_flight_
+        return self.settled.reports.in_flight()
 
     @property
     def number_stored(self):
@@ -757,6 +679,106 @@ cdef class Lane:
     def diverted(self):
         """Whether events are set aside."""
         return self.aside
+
+
+cdef class Publisher:
+    """The call of a bus that is made for each event, without a frame of Python.
+
+    Its class has `_publish_otherwise`, for what the lane alone cannot do.
+    """
+
+    cdef public object _lane
+    cdef public bint _with_headers
+
+    def publish(self, event, *, str tenant_id=None, headers=None):
+        """Queue one event and return at once.
+
+        Parameters
+        ----------
+        event : bytes
+            An encoded AtomEvent. Its envelope is checked here, its molecules are not.
+        tenant_id : str, optional
+            The tenant that the event is expected to have.
+        headers : Mapping[str, str | bytes], optional
+            Headers of the message, beside those that the settings ask for.
+
+        Raises
+        ------
+        TypeError
+            `event` is not bytes.
+        InvalidEventError
+            `event` is no AtomEvent, or has no tenant. Nothing was queued.
+        ValueError
+            `tenant_id` is not the event's. Nothing was queued.
+        BusFullError
+            The queue is full, and `on_full` says to raise; or the spool is, too.
+        EventTooLargeError
+            The event is larger than `max_event_bytes`.
+        SpoolError
+            The event could not be written to the disk (`durable`).
+        BusClosedError
+            The bus was closed.
+        PublishError
+            The producer refused the event.
+        """
+        lane = self._lane
+        if headers is None and not self._with_headers and type(lane) is Lane:
+            if (<Lane>lane).publish_one(event, tenant_id, None, False):
+                return
+        self._publish_otherwise(event, tenant_id, headers)
+
+
+# ---- Where an event goes, and when it was.
+
+def milliseconds_of(bytes event not None):
+    """Return the time that an event's message has, 0 when there is none."""
+    cdef Bytes memory
+    cdef Fault fault
+    cdef int64_t time = 0
+    memory.data = <const uint8_t*>PyBytes_AS_STRING(event)
+    memory.size = <uint64_t>PyBytes_GET_SIZE(event)
+    peek_int64(memory, EventField.timestamp, time, fault)
+    return milliseconds(time)
+
+
+cdef inline int64_t milliseconds(int64_t time) noexcept:
+    # 0 is the producer's 'now', and what it gets for a time before 1970, too.
+    return time // NANOSECONDS_PER_MILLISECOND if time > 0 else 0
+
+
+cdef int read_address(object event, str tenant_id, Address* address) except -1:
+    cdef Bytes memory
+    cdef Text text
+    cdef Fault fault
+    cdef int64_t time = 0
+    if not PyBytes_CheckExact(event):
+        raise TypeError(f"event: must be bytes, not {type(event).__name__}")
+    memory.data = <const uint8_t*>PyBytes_AS_STRING(event)
+    memory.size = <uint64_t>PyBytes_GET_SIZE(event)
+    if not peek_text(memory, EventField.tenant_id, text, fault):
+        peek_tenant_id(event)  # raises
+    if text.size == 0:
+        raise InvalidEventError("tenant_id", 0, "is null or empty, and it is the Kafka key")
+    if not is_utf8(<const uint8_t*>text.data, text.size):
+        peek_tenant_id(event)  # raises
+    if not peek_int64(memory, EventField.timestamp, time, fault):
+        peek_timestamp(event)  # raises
+    address.tenant = text.data
+    address.size = <Py_ssize_t>text.size
+    address.milliseconds = milliseconds(time)
+    if tenant_id is not None and tenant_id != tenant_of(address[0]):
+        raise ValueError(
+            f"tenant_id={tenant_id!r}: the event's own is {tenant_of(address[0])!r}, and is the key"
+        )
+    return 0
+
+
+cdef str tenant_of(const Address& address):
+    return PyUnicode_DecodeUTF8(address.tenant, address.size, NULL)
+
+
+cdef tuple row_of(int64_t number, bytes event, const Address& address, list headers):
+    return (number, tenant_of(address), event, address.milliseconds, headers)
 
 
 # ---- What a caller gives as a cell. Whatever is wrong with it, the codec says so.

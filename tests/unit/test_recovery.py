@@ -1,13 +1,13 @@
 """A producer that fails for good is replaced, and what it had not delivered goes first."""
 
-import pytest
-from confluent_kafka import KafkaError, KafkaException
+import threading
 
+import pytest
+from confluent_kafka import KafkaError
+
+from atomwire import Molecules, encode
 from atomwire.bus import BusStats, DeliveryError, EventBus, PublishError
 from tests.support.bus import PATIENCE, TOPIC, by_tenant, event, eventually, nobody, read
-
-# The mock cluster cannot be made to fail a producer for good, so librdkafka's word is given here.
-FATAL = KafkaError(KafkaError._FATAL, "sequence lost", fatal=True)
 
 
 @pytest.fixture(params=["memory", "spool", "durable"])
@@ -18,7 +18,10 @@ def options(request, tmp_path):
 
 
 def fail(bus: EventBus) -> None:
-    bus._keeper.line._on_error(FATAL)
+    """Have librdkafka fail, as it does when a broker has lost the sequence of events."""
+    bus._keeper.line.producer.provoke_fatal_error(
+        KafkaError.OUT_OF_ORDER_SEQUENCE_NUMBER, "sequence lost"
+    )
 
 
 def test_undelivered_events_go_out_first_and_in_order(embedded_broker, options):
@@ -46,42 +49,78 @@ def test_an_event_that_a_failed_producer_refuses_waits_for_the_next(embedded_bro
     bus = EventBus(embedded_broker.bootstrap_servers, TOPIC)
     assert eventually(bus.healthy)
     published = [event(number=n) for n in range(3)]
-
-    def produce(*_: object) -> None:
-        raise KafkaException(FATAL)
-
-    bus._lane.open(produce, diverted=False)
+    # Nobody hears of the failure but who publishes.
+    heard = threading.Event()
+    monkeypatch.setattr(bus._keeper.line, "_on_fatal", heard.wait)
+    fail(bus)
     for each in published:
         bus.publish(each)
+    heard.set()
     assert bus.flush(PATIENCE) == 0
     bus.close()
     assert by_tenant(read(embedded_broker, 3)) == {"acme": published}
 
 
-def test_another_refusal_is_told(embedded_broker):
-    def produce(*_: object) -> None:
-        raise KafkaException(KafkaError(KafkaError._UNKNOWN_TOPIC, "no such topic"))
+# A topic that is not there is not made, either.
+NO_TOPIC = {"allow.auto.create.topics": False, "topic.metadata.propagation.max.ms": 0}
 
-    with EventBus(embedded_broker.bootstrap_servers, TOPIC) as bus:
-        bus._lane.open(produce, diverted=False)
-        with pytest.raises(PublishError, match="no such topic") as caught:
+
+def test_a_topic_that_is_not_there_is_told(embedded_broker):
+    bus = EventBus(embedded_broker.bootstrap_servers, TOPIC, librdkafka=NO_TOPIC)
+
+    refusals = []
+
+    def refused() -> bool:
+        try:
             bus.publish_many([event(), event()])
-        assert caught.value.accepted == 0
-        assert bus.stats() == BusStats(accepted=0, delivered=0, failed=0, queued=0)
+        except PublishError as error:
+            refusals.append(error)
+        return bool(refusals)  # nobody knows at first
+
+    assert eventually(refused)
+    assert str(refusals[0]) == "topic 'cells' did not take the event: Local: Unknown topic"
+    assert refusals[0].accepted == 0
+    assert eventually(lambda: bus.stats().queued == 0)
+    assert bus.stats().accepted == bus.stats().failed
+    if bus.stats().failed:
+        with pytest.raises(DeliveryError, match="Unknown topic"):
+            bus.close()
+    bus.close()
 
 
-def test_what_is_stored_and_then_refused_is_counted_and_forgotten(embedded_broker, tmp_path):
-    def produce(*_: object) -> None:
-        raise KafkaException(KafkaError(KafkaError._UNKNOWN_TOPIC, "no such topic"))
+def test_with_a_spool_events_wait_for_a_topic(embedded_broker, tmp_path):
+    bus = EventBus(
+        embedded_broker.bootstrap_servers, TOPIC, spool_dir=tmp_path, librdkafka=NO_TOPIC
+    )
+    published = [event(number=n) for n in range(3)]
+    for each in published:
+        bus.publish(each)
+    assert bus.flush(1.0) == 3
+    assert "Unknown topic" in str(bus._keeper.last_reason)
+    for each in published:
+        bus.publish(each)
+    embedded_broker.create_topic(TOPIC)
+    assert bus.flush(PATIENCE) == 0
+    assert bus.stats() == BusStats(accepted=6, delivered=6, failed=0, queued=0)
+    bus.close()
+    assert by_tenant(read(embedded_broker, 6)) == {"acme": published * 2}
 
-    bus = EventBus(embedded_broker.bootstrap_servers, TOPIC, durable=True, spool_dir=tmp_path)
-    bus._lane.open(produce, diverted=False)
-    bus.publish(event())
-    bus.publish_many([event(), event()])
-    assert eventually(lambda: bus.stats().failed == 3)
-    with pytest.raises(DeliveryError, match="3 of 3"):
+
+def test_an_event_on_the_disk_that_is_too_large_by_now_is_counted_and_forgotten(
+    embedded_broker, tmp_path
+):
+    large = encode("acme", Molecules(list(range(30)), 1.0))
+    with nobody() as address:
+        bus = EventBus(address, TOPIC, durable=True, spool_dir=tmp_path)
+        bus.publish_many([event(number=1), large, event(number=2), large])
+        bus.close(timeout=0)
+    bus = EventBus(
+        embedded_broker.bootstrap_servers, TOPIC, spool_dir=tmp_path, max_event_bytes=1_000
+    )
+    assert bus.flush(PATIENCE) == 0
+    assert bus.stats() == BusStats(accepted=4, delivered=2, failed=2, queued=0)
+    with pytest.raises(DeliveryError, match="2 of 4"):
         bus.close()
-    assert bus.stats() == BusStats(accepted=3, delivered=0, failed=3, queued=0)
     assert list(tmp_path.iterdir()) == []
 
 

@@ -7,12 +7,13 @@ from typing import Any, TypeVar
 
 from confluent_kafka import KafkaException
 
+from atomwire._rdkafka import NativeProducer, Settled
 from atomwire.bus.errors import SettingsError
 from atomwire.bus.log import RateLimitedLog
 from atomwire.bus.security import security_properties, without_secrets
 from atomwire.bus.settings import BusSettings
 
-__all__ = ["consumer_properties", "make_client", "producer_properties"]
+__all__ = ["consumer_properties", "make_client", "make_producer", "producer_properties"]
 
 Client = TypeVar("Client")
 
@@ -33,7 +34,6 @@ def producer_properties(brokers: str, settings: BusSettings) -> dict[str, Any]:
         # Never: an event that expires leaves a gap in its tenant's order. What bounds the wait
         # is the queue, and the time that close() gives.
         "message.timeout.ms": 0,
-        "delivery.report.only.error": True,
         "statistics.interval.ms": 1_000,
     }
     if not idempotent:
@@ -71,9 +71,33 @@ def make_client(
     try:
         return kind(properties, logger=log)
     except KafkaException as error:
-        reason = without_secrets(error.args[0].str(), properties)
+        reason = error.args[0].str()
     # Outside of the clause, so that librdkafka's own words are not in the chain.
-    raise SettingsError(f"librdkafka refuses the settings: {reason}")
+    raise _refusal(reason, properties)
+
+
+def make_producer(properties: dict[str, Any], topic: str, settled: Settled) -> NativeProducer:
+    """Make the bus's own producer, which tells `settled` what becomes of its events.
+
+    Raises
+    ------
+    SettingsError
+        librdkafka does not know a property, or refuses its value.
+    """
+    texts = {name: _text(value) for name, value in properties.items()}
+    try:
+        return NativeProducer(texts, topic, settled)
+    except ValueError as error:
+        reason = str(error)
+    raise _refusal(reason, properties)
+
+
+def _refusal(reason: str, properties: dict[str, Any]) -> SettingsError:
+    return SettingsError(f"librdkafka refuses the settings: {without_secrets(reason, properties)}")
+
+
+def _text(value: object) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _checked(name: str, value: str) -> str:

@@ -33,7 +33,6 @@ class DeadLetters:
     ) -> None:
         self._topic = f"{topic}.dead-letter"
         properties = producer_properties(brokers, settings)
-        properties["delivery.report.only.error"] = False
         self._producer = make_client(Producer, properties, log)
         self._lock = threading.Lock()
         self._sent = 0

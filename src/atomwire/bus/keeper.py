@@ -11,16 +11,17 @@ from concurrent.futures import Future
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from confluent_kafka import KafkaError, Message
+from confluent_kafka import KafkaError
 
-from atomwire._coalesce import Lane
+from atomwire._coalesce import Lane, milliseconds_of
 from atomwire.bus.errors import DeliveryError, SpoolError
 from atomwire.bus.line import Line
 from atomwire.bus.log import LOGGER, RateLimitedLog
 from atomwire.bus.spool import Spool
 
 if TYPE_CHECKING:
-    from atomwire._coalesce import Headers, Row
+    from atomwire._coalesce import Row
+    from atomwire._rdkafka import Headers
 
 __all__ = ["Keeper"]
 
@@ -43,13 +44,12 @@ _REFUSED_FOR_GOOD = frozenset(
         KafkaError.INVALID_TIMESTAMP,
     }
 )
+_PURGED = frozenset({KafkaError._PURGE_QUEUE, KafkaError._PURGE_INFLIGHT})
 # The producer has failed for good, or has been purged because of that.
-_PRODUCER_FAILED = frozenset(
+_PRODUCER_FAILED = _PURGED | frozenset(
     {
         KafkaError._FATAL,
         KafkaError._FENCED,
-        KafkaError._PURGE_QUEUE,
-        KafkaError._PURGE_INFLIGHT,
         KafkaError._INCONSISTENT,
         KafkaError.OUT_OF_ORDER_SEQUENCE_NUMBER,
         KafkaError.UNKNOWN_PRODUCER_ID,
@@ -113,7 +113,7 @@ class Keeper:
         left = spool.count() if spool is not None else 0
         if spool is not None and left:
             lane.count_adopted(left, spool.last_number())
-        lane.open(self.line.produce, diverted=left > 0)
+        lane.open(self.line.producer, diverted=left > 0)
         if left:
             self.wake()
 
@@ -128,8 +128,9 @@ class Keeper:
             self._thread = threading.Thread(target=self._run, name="atomwire-keeper", daemon=True)
             self._thread.start()
 
-    def replace_line(self) -> None:
+    def replace_line(self, reason: str | None = None) -> None:
         """Have the producer replaced, and what it has not delivered handed over again."""
+        self.last_reason = reason or self.last_reason
         self._broken = True
         self.wake()
 
@@ -147,11 +148,11 @@ class Keeper:
 
     def settle(self) -> None:
         """Take what the producer has reported."""
-        if not self._lane.has_settled():
+        if not self._lane.settled.some():
             return
         resolved: list[tuple[Future[None], DeliveryError | None]] = []
         with self._lock:
-            acknowledged, failures = self._lane.settled()
+            acknowledged, failures, forgotten = self._lane.settled.take()
             for number in acknowledged:
                 if (future := self._futures.pop(number, None)) is not None:
                     resolved.append((future, None))
@@ -159,6 +160,7 @@ class Keeper:
                 self._to_delete += acknowledged
             for failure in failures:
                 self._take_failure(*failure, resolved)
+            self._lane.count_failed(forgotten)
         _resolve(resolved)
         if self._to_delete or self._broken:
             self.wake()
@@ -280,7 +282,7 @@ class Keeper:
 
     def _replace(self) -> None:
         self._broken = False
-        fatal = self.line.connection.fatal_reason
+        fatal = self.line.fatal_reason
         self._log.log(
             logging.WARNING,
             "replacing the producer (%s); what it has not delivered is published again",
@@ -298,7 +300,7 @@ class Keeper:
         self._on_disk(self._store_front)
         self._wait_longer(fatal is not None)
         self.line = self._new_line(self)
-        self._lane.open(self.line.produce, diverted=True)
+        self._lane.open(self.line.producer, diverted=True)
 
     def _wait_longer(self, fatal: bool) -> None:
         # A failure that repeats itself (no right to write, say) must not become a busy loop.
@@ -380,31 +382,29 @@ class Keeper:
     def _take_failure(
         self,
         number: int,
-        error: KafkaError,
-        message: Message,
-        milliseconds: int,
+        tenant_id: str,
+        event: bytes,
         headers: Headers | None,
+        error: int,
+        reason: str,
         resolved: list[tuple[Future[None], DeliveryError | None]],
     ) -> None:
-        tenant_id = (message.key() or b"").decode("utf-8", "replace")
-        purged = error.code() in (KafkaError._PURGE_QUEUE, KafkaError._PURGE_INFLIGHT)
-        if not purged:
-            self.last_reason = error.str()
+        if error not in _PURGED:
+            self.last_reason = reason
         if self._is_worth_another_try(error):
-            event = message.value() or b""
-            self._returned.append((number, tenant_id, event, milliseconds, headers))
+            self._returned.append((number, tenant_id, event, milliseconds_of(event), headers))
             self._broken = True
             return
-        self._give_up(number, tenant_id, error.str(), resolved)
+        self._give_up(number, tenant_id, reason, resolved)
 
-    def _is_worth_another_try(self, error: KafkaError) -> bool:
-        if error.code() in _REFUSED_FOR_GOOD:
+    def _is_worth_another_try(self, error: int) -> bool:
+        if error in _REFUSED_FOR_GOOD:
             return False
         if self._spool is not None:
             return True
         if self._closing:
             return False
-        return error.code() in _PRODUCER_FAILED or self.line.connection.fatal_reason is not None
+        return error in _PRODUCER_FAILED or self.line.fatal_reason is not None
 
     def _give_up(
         self,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from atomwire import _coalesce
+from atomwire import _rdkafka
 from atomwire._codec import peek_trace_id, peek_type
 from atomwire.bus.trace import traceparent
 
@@ -13,14 +13,14 @@ __all__ = ["Headers", "message_headers", "own_headers"]
 Headers = Mapping[str, str | bytes]
 
 
-def own_headers(headers: Headers | None) -> _coalesce.Headers | None:
+def own_headers(headers: Headers | None) -> _rdkafka.Headers | None:
     """Return headers that a caller gave as the producer takes them."""
     if headers is None:
         return None
     return [(name, _bytes(name, value)) for name, value in headers.items()]
 
 
-def message_headers(event: bytes, extra: Headers | None = None) -> _coalesce.Headers:
+def message_headers(event: bytes, extra: Headers | None = None) -> _rdkafka.Headers:
     """Return the contract's headers, the type's number and the trace if any, and `extra`."""
     headers: dict[str, str | bytes] = {"type": str(int(peek_type(event)))}
     trace_id = peek_trace_id(event)

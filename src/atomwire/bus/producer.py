@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any, Self, cast
 
 from confluent_kafka import KafkaError
 
-from atomwire._coalesce import Lane
+from atomwire._coalesce import Lane, Publisher
 from atomwire._codec import Encoder, peek_molecule_count
-from atomwire.bus.config import producer_properties
+from atomwire._rdkafka import Settled
+from atomwire.bus.config import make_producer, producer_properties
 from atomwire.bus.errors import (
     BusClosedError,
     BusFullError,
@@ -36,8 +37,8 @@ from atomwire.molecules import Molecules
 from atomwire.timestamps import Timestamp
 
 if TYPE_CHECKING:
-    from atomwire._coalesce import Headers as RawHeaders
     from atomwire._codec import Hash, Value
+    from atomwire._rdkafka import Headers as RawHeaders
 
 __all__ = ["EventBus"]
 
@@ -52,9 +53,10 @@ _BESIDE_VALUE_BYTES = 1_024
 # Events that may wait in memory for the disk, or for a new producer.
 _ROOM = 10_000
 _WRITE_HEADERS = [("type", b"1")]
+_NO_TOPIC = (KafkaError._UNKNOWN_TOPIC, KafkaError._UNKNOWN_PARTITION)
 
 
-class EventBus:
+class EventBus(Publisher):
     """Publishes events to a topic; all of a tenant stay in one partition, in order, without gaps.
 
     Publishing never waits for the broker: events queue up, and threads of the bus see to their
@@ -82,7 +84,6 @@ class EventBus:
         The spool cannot be opened.
     """
 
-    _lane: Lane
     _keeper: Keeper
     _linger: Linger
     _closing: threading.Lock
@@ -103,45 +104,6 @@ class EventBus:
         self._with_headers = self._settings.headers
         self._start()
         OPEN_BUSES.add(self)
-
-    def publish(
-        self, event: bytes, *, tenant_id: str | None = None, headers: Headers | None = None
-    ) -> None:
-        """Queue one event and return at once.
-
-        Parameters
-        ----------
-        event : bytes
-            An encoded AtomEvent. Its envelope is checked here, its molecules are not.
-        tenant_id : str, optional
-            The tenant that the event is expected to have.
-        headers : Mapping[str, str | bytes], optional
-            Headers of the message, beside those that the settings ask for.
-
-        Raises
-        ------
-        TypeError
-            `event` is not bytes.
-        InvalidEventError
-            `event` is no AtomEvent, or has no tenant. Nothing was queued.
-        ValueError
-            `tenant_id` is not the event's. Nothing was queued.
-        BusFullError
-            The queue is full, and `on_full` says to raise; or the spool is, too.
-        EventTooLargeError
-            The event is larger than `max_event_bytes`.
-        SpoolError
-            The event could not be written to the disk (`durable`).
-        BusClosedError
-            The bus was closed.
-        PublishError
-            The producer refused the event.
-        """
-        # No closures in here: they would make each call slower, not only those without room.
-        if headers is not None or self._with_headers:
-            self._take(event, tenant_id, self._headers_of(event, headers))
-        elif not self._lane.publish(event, tenant_id):
-            self._find_room(partial(self._lane.publish, event, tenant_id))
 
     def publish_many(self, events: Iterable[bytes], *, tenant_id: str | None = None) -> None:
         """Queue events in the order given and return at once.
@@ -380,10 +342,8 @@ class EventBus:
         """
         if self._closed:
             return False
-        connection = self._keeper.line.connection
-        return (
-            connection.fatal_reason is None and connection.up and self._keeper.spool_error is None
-        )
+        line = self._keeper.line
+        return line.fatal_reason is None and line.up and self._keeper.spool_error is None
 
     def __enter__(self) -> Self:
         return self
@@ -417,7 +377,6 @@ class EventBus:
         if settings.spool_dir is not None:
             spool = Spool(settings.spool_dir, self._topic, settings.spool_bytes)
         lane = Lane(
-            topic=self._topic,
             linger_seconds=settings.linger_ms / 1_000,
             max_event_bytes=settings.max_event_bytes,
             gather_bytes=min(_GATHER_BYTES, settings.max_event_bytes),
@@ -431,17 +390,19 @@ class EventBus:
         )
         self._linger = Linger(lane, settings.on_full == "drop", self._log)
         try:
-            self._keeper = Keeper(lane, self._new_line, spool, settings.queue_size, self._log)
+            new_line = partial(self._new_line, lane.settled)
+            self._keeper = Keeper(lane, new_line, spool, settings.queue_size, self._log)
         except BaseException:
             if spool is not None:
                 spool.close()
             raise
         self._lane = lane
 
-    def _new_line(self, keeper: Keeper) -> Line:
+    def _new_line(self, settled: Settled, keeper: Keeper) -> Line:
         # Made anew each time, because there are secrets in them.
         properties = producer_properties(self._brokers, self._settings)
-        return Line(properties, self._log, keeper.settle, keeper.replace_line)
+        producer = make_producer(properties, self._topic, settled)
+        return Line(producer, self._log, keeper.settle, keeper.replace_line)
 
     def close_at_exit(self) -> None:
         """Close at the end of the process, within the bound that is set for it."""
@@ -500,27 +461,29 @@ class EventBus:
             return message_headers(event, headers)
         return own_headers(headers)
 
+    def _publish_otherwise(
+        self, event: bytes, tenant_id: str | None, headers: Headers | None
+    ) -> None:
+        """Publish an event with headers, or one that found no room."""
+        self._take(event, tenant_id, self._headers_of(event, headers))
+
     def _take(self, event: bytes, tenant_id: str | None, own: RawHeaders | None) -> None:
         if not self._lane.publish(event, tenant_id, own):
             self._find_room(partial(self._lane.publish, event, tenant_id, own))
 
-    def _on_refused(self, error: Exception | None, size: int) -> bool:
+    def _on_refused(self, error: int, size: int) -> bool:
         """Decide about an event that the producer did not take; the lane calls this."""
-        if isinstance(error, BufferError):
+        if error == KafkaError._QUEUE_FULL:
             return self._settings.on_full == "spool"
-        if error is None:
+        if error in (0, KafkaError.MSG_SIZE_TOO_LARGE):
             raise self._too_large(size)
-        reason = error.args[0] if error.args else None
-        if not isinstance(reason, KafkaError):
-            raise error
-        if reason.code() == KafkaError.MSG_SIZE_TOO_LARGE:
-            raise self._too_large(size) from None
-        if reason.fatal() or reason.code() == KafkaError._FATAL:
-            self._keeper.replace_line()
+        reason = KafkaError(error).str()
+        failed = error in (KafkaError._FATAL, KafkaError._FENCED)
+        if failed or (self._settings.on_full == "spool" and error in _NO_TOPIC):
+            # A topic that is not there may be made yet; only a new producer asks for it soon.
+            self._keeper.replace_line(reason)
             return True
-        raise PublishError(
-            f"topic {self._topic!r} did not take the event: {reason.str()}"
-        ) from None
+        raise PublishError(f"topic {self._topic!r} did not take the event: {reason}")
 
     # ---- Words.
 
@@ -543,7 +506,7 @@ class EventBus:
 
     def _because(self) -> str:
         keeper = self._keeper
-        reason = keeper.spool_error or keeper.line.connection.last_error or keeper.last_reason
+        reason = keeper.spool_error or keeper.line.last_error or keeper.last_reason
         return f" ({reason})" if reason else ""
 
     def _count(self) -> BusStats:

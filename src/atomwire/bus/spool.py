@@ -12,13 +12,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from atomwire._coalesce import keep_forever
+from atomwire._rdkafka import keep_forever
 from atomwire.bus.errors import SpoolError
 from atomwire.bus.log import LOGGER
 from atomwire.bus.spool_file import SpoolFile
 
 if TYPE_CHECKING:
-    from atomwire._coalesce import Headers, Row
+    from atomwire._coalesce import Row
+    from atomwire._rdkafka import Headers
 
 __all__ = ["Spool"]
 

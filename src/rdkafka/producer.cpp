@@ -1,0 +1,187 @@
+#include "producer.hpp"
+
+namespace atomwire::rdkafka {
+namespace {
+
+// How long librdkafka is asked for reports in one go; `stop` waits for the end of it.
+constexpr int kPollMilliseconds = 100;
+// An absent broker is 20 lines a second: they are told together.
+constexpr std::chrono::milliseconds kNoticesEvery{100};
+// More than that is not kept, until they are taken.
+constexpr size_t kMostNotices = 1000;
+
+// The opaque of a message: its number, and whether its acknowledgement is wanted.
+void* opaque_of(int64_t number, bool wanted) noexcept {
+  return reinterpret_cast<void*>(static_cast<intptr_t>(number) * 2 + (wanted ? 1 : 0));
+}
+
+int64_t number_of(const void* opaque) noexcept { return reinterpret_cast<intptr_t>(opaque) >> 1; }
+
+bool wanted_of(const void* opaque) noexcept { return (reinterpret_cast<intptr_t>(opaque) & 1) != 0; }
+
+std::string copy(const void* from, size_t size) {
+  return from == nullptr ? std::string() : std::string(static_cast<const char*>(from), size);
+}
+
+Failure failure_of(const Message& message) {
+  Failure failure;
+  failure.number = number_of(message.opaque);
+  failure.error = message.error;
+  const char* reason = api().message_errstr(&message);
+  failure.reason = reason == nullptr ? "" : reason;
+  failure.tenant = copy(message.key, message.key_length);
+  failure.event = copy(message.payload, message.length);
+  Headers* headers = nullptr;
+  if (api().message_headers(&message, &headers) != kNoError) return failure;
+  failure.has_headers = true;
+  const char* name = nullptr;
+  const void* value = nullptr;
+  size_t size = 0;
+  for (size_t index = 0;
+       api().header_get_all(headers, index, &name, &value, &size) == kNoError; ++index) {
+    failure.headers.emplace_back(name, copy(value, size));
+  }
+  return failure;
+}
+
+}  // namespace
+
+bool Producer::set(const char* property, const char* value) noexcept {
+  if (conf_ == nullptr) conf_ = api().conf_new();
+  return api().conf_set(conf_, property, value, problem_, sizeof problem_) == kConfOk;
+}
+
+bool Producer::open(const char* topic) noexcept {
+  // Lines of the log come with the reports, and not from threads of librdkafka at any time.
+  if (!set("log.queue", "true")) return false;
+  api().conf_set_opaque(conf_, this);
+  api().conf_set_dr_msg_cb(conf_, on_report);
+  api().conf_set_error_cb(conf_, on_error);
+  api().conf_set_log_cb(conf_, on_log);
+  api().conf_set_stats_cb(conf_, on_statistics);
+  client_ = api().create(kProducer, conf_, problem_, sizeof problem_);
+  if (client_ == nullptr) return false;
+  conf_ = nullptr;  // is the client's now
+  api().set_log_queue(client_, nullptr);
+  topic_ = api().topic_new(client_, topic, nullptr);
+  return topic_ != nullptr;
+}
+
+int Producer::produce(const char* key, size_t key_size, const char* value, size_t value_size,
+                      int64_t milliseconds, Headers* headers, int64_t number,
+                      bool wanted) noexcept {
+  int error = kClosed;
+  if (client_ != nullptr) {
+    // Before the call: the report may come before it returns.
+    reports_.handed_over();
+    error = api().producev(
+        client_, kTopic, topic_, kFlags, kCopy, kKey, static_cast<const void*>(key), key_size,
+        kValue, const_cast<char*>(value), value_size, kTimestamp, milliseconds, kHeaders, headers,
+        kOpaque, opaque_of(number, wanted), kEnd);
+    if (error == kNoError) return kNoError;
+    reports_.refused();
+  }
+  if (headers != nullptr) api().headers_destroy(headers);
+  return error;
+}
+
+void Producer::serve() noexcept {
+  while (!stopping_.load()) {
+    api().poll(client_, kPollMilliseconds);
+    if (reports_.some() || notices_due()) return;
+  }
+}
+
+void Producer::close() noexcept {
+  Client* client = client_;
+  client_ = nullptr;
+  if (topic_ != nullptr) api().topic_destroy(topic_);
+  topic_ = nullptr;
+  if (client != nullptr) api().destroy(client);
+  if (conf_ != nullptr) api().conf_destroy(conf_);
+  conf_ = nullptr;
+}
+
+bool Producer::notices_due() noexcept {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  return failed_ ||
+         (!notices_.empty() && std::chrono::steady_clock::now() - told_ >= kNoticesEvery);
+}
+
+void Producer::take_notices(std::vector<Notice>& notices) noexcept {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  notices.swap(notices_);
+  failed_ = false;
+  told_ = std::chrono::steady_clock::now();
+}
+
+bool Producer::copy_statistics(std::string& statistics) noexcept {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  try {
+    statistics = statistics_;
+  } catch (...) {
+    return false;
+  }
+  return true;
+}
+
+void Producer::keep_notice(bool is_error, bool fatal, int number, const char* facility,
+                           const char* text) noexcept {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  failed_ = failed_ || fatal;
+  if (notices_.size() >= kMostNotices && !fatal) return;
+  try {
+    notices_.push_back({is_error, fatal, number, facility, text});
+  } catch (...) {
+    return;  // without memory nothing is said
+  }
+}
+
+// ---- What librdkafka calls, in the thread that serves it.
+
+void Producer::on_report(Client*, const Message* message, void* self) noexcept {
+  Reports& reports = static_cast<Producer*>(self)->reports_;
+  if (message->error == kNoError) {
+    reports.acknowledge(number_of(message->opaque), wanted_of(message->opaque));
+    return;
+  }
+  try {
+    reports.fail(failure_of(*message));
+  } catch (...) {
+    reports.fail_without_memory();
+  }
+}
+
+void Producer::on_error(Client* client, int error, const char* reason, void* self) noexcept {
+  auto* producer = static_cast<Producer*>(self);
+  if (error == kFatal) {
+    char text[512] = "";
+    const int cause = api().fatal_error(client, text, sizeof text);
+    producer->keep_notice(true, true, cause, "", text);
+    return;
+  }
+  if (error == kAllBrokersDown) {
+    const std::lock_guard<std::mutex> lock(producer->mutex_);
+    producer->statistics_.clear();
+  }
+  producer->keep_notice(true, false, error, "", reason);
+}
+
+void Producer::on_log(const Client* client, int level, const char* facility,
+                      const char* text) noexcept {
+  auto* producer = static_cast<Producer*>(api().opaque(client));
+  producer->keep_notice(false, false, level, facility, text);
+}
+
+int Producer::on_statistics(Client*, char* json, size_t size, void* self) noexcept {
+  auto* producer = static_cast<Producer*>(self);
+  const std::lock_guard<std::mutex> lock(producer->mutex_);
+  try {
+    producer->statistics_.assign(json, size);
+  } catch (...) {
+    producer->statistics_.clear();
+  }
+  return 0;  // the text stays librdkafka's
+}
+
+}  // namespace atomwire::rdkafka
