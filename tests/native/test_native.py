@@ -83,6 +83,15 @@ def test_encoding_of_arbitrary_columns(programs, tmp_path):
     assert int(run(programs / "replay_encode", *files)) == len(files)
 
 
+def test_librdkafka_is_declared_as_in_its_header():
+    try:
+        build("address", "address,undefined", "rdkafka_header")
+    except RuntimeError as error:
+        if "rdkafka_header'" not in str(error) or "INTEROP_REQUIRED" in os.environ:
+            raise
+        pytest.skip("librdkafka's header is missing. Debian, Ubuntu: apt-get install librdkafka-dev")
+
+
 def test_threads_share_ids_plans_and_messages():
     programs = build("thread", "thread", "threads")
     run(programs / "threads")

@@ -1,6 +1,8 @@
 """A full queue: what each policy does, and that the counts tell it."""
 
+import sys
 import threading
+import time
 
 import pytest
 
@@ -95,6 +97,23 @@ def test_write_molecules_says_how_far_it_came(away):
     assert 0 < caught.value.accepted < 100
     assert bus.stats().accepted == 2
     close_in_vain(bus)
+
+
+def test_room_comes_back_while_the_caller_does_not_pause(embedded_broker):
+    with EventBus(embedded_broker.bootstrap_servers, TOPIC, queue_size=1_000) as bus:
+        bus.publish(event())
+        assert eventually(lambda: bus.stats().delivered == 1)
+        interval = sys.getswitchinterval()
+        sys.setswitchinterval(2 * PATIENCE)  # no other thread runs Python until we wait
+        try:
+            for _ in range(3):
+                bus.publish_many([event(number=n) for n in range(1_000)])
+                deadline = time.monotonic() + PATIENCE
+                while bus.stats().queued and time.monotonic() < deadline:
+                    pass
+        finally:
+            sys.setswitchinterval(interval)
+        assert bus.stats() == BusStats(accepted=3_001, delivered=3_001, failed=0, queued=0)
 
 
 def test_spool_takes_what_finds_no_room(away, tmp_path):
