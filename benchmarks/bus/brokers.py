@@ -58,8 +58,8 @@ def embedded() -> Iterator[Broker]:
 
 @contextmanager
 def kafka() -> Iterator[Broker]:
-    """Run one node of Apache Kafka."""
-    with Cluster(1, heap_megabytes=512, quick=False) as cluster:
+    """Run one node of Apache Kafka, with the memory and the collector of its own start script."""
+    with Cluster(1, heap_megabytes=1024, quick=False) as cluster:
         yield Broker("Kafka", cluster.bootstrap_servers, cluster)
 
 
