@@ -44,6 +44,8 @@ def _rates(results: report.Results, broker: Broker, rounds: int, service: GoServ
     ]
     if broker.cluster is None:
         return  # a million cells of one tenant are more than the embedded broker keeps
+    _tell(f"events a batch, {broker.name}")
+    results.batch_sizes = rates.batch_sizes(broker, rounds)
     for what, measure in (("write", rates.coalesced), ("write_molecules", rates.coalesced_columns)):
         results.cells[what, broker.name] = [measure(broker, CELLS) for _ in range(rounds)]
 
@@ -58,6 +60,7 @@ def _waits(results: report.Results, broker: Broker, seconds: float) -> None:
     per_second = latency.PER_SECOND
     count = int(seconds * per_second)
     for name, measure in (
+        (report.LOOP, waits.loop_beside),
         ("broker up", waits.broker_up),
         (f"broker {waits.SLOW_SECONDS * 2:g} s away", waits.broker_slow),
         ("broker gone", waits.broker_gone),

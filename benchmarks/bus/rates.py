@@ -24,6 +24,8 @@ COUNT = 50_000
 FLUSH_SECONDS = 120.0
 CHUNK = 1_000
 GO_CHUNK = 100
+GO_WRITER = "kafka-go Writer"
+BATCH_SIZES = (100, 300, 1_000, 10_000)
 
 
 @dataclass(frozen=True)
@@ -99,7 +101,7 @@ def go_writer(broker: Broker, rounds: int, service: GoService) -> Pair:
     ours, theirs = in_turn(
         rounds, broker, lambda broker: _bus_ready(broker, settings), _go_writer(service)
     )
-    return Pair("publish, snappy", broker.name, "kafka-go Writer", ours, theirs, 2.0)
+    return Pair("publish, snappy", broker.name, GO_WRITER, ours, theirs, 2.0)
 
 
 def go_writer_throughput(broker: Broker, rounds: int, service: GoService) -> Pair:
@@ -112,7 +114,17 @@ def go_writer_throughput(broker: Broker, rounds: int, service: GoService) -> Pai
         _go_writer(service),
     )
     what = "publish_many by the hundred, snappy, profile throughput"
-    return Pair(what, broker.name, "kafka-go Writer", ours, theirs, 2.0)
+    return Pair(what, broker.name, GO_WRITER, ours, theirs, 2.0)
+
+
+def batch_sizes(broker: Broker, rounds: int) -> dict[int, list[Rate]]:
+    """Publish many at once in batches of different sizes, all else as in the default profile."""
+    measured: dict[int, list[Rate]] = {size: [] for size in BATCH_SIZES}
+    for _ in range(rounds):
+        for size, found in measured.items():
+            settings = BusSettings(batch_size=size, queue_size=2 * COUNT, compression="snappy")
+            found.append(_bus_publish_many(broker, settings, GO_CHUNK))
+    return measured
 
 
 def _go_writer(service: GoService) -> Run:

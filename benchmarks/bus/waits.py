@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import resource
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 import atomwire
 from atomwire.bus import EventBus
@@ -18,14 +21,39 @@ from benchmarks.bus.latency import Nanoseconds, steadily
 
 SLOW_SECONDS = 0.2
 CLOSE_SECONDS = 120.0
+# Turns of an empty loop that take about as long as a publish.
+LOOP = 140
 
 
-def broker_up(broker: Broker, count: int, per_second: float) -> Nanoseconds:
+@dataclass(frozen=True)
+class Waits:
+    """Nanoseconds of each call, and whether the kernel gave the CPU to another thread meanwhile.
+
+    What the caller waits for by itself (a lock, the interpreter, the broker) is no such switch.
+    """
+
+    nanoseconds: Nanoseconds
+    preempted: npt.NDArray[np.bool_]
+
+
+def loop_beside(broker: Broker, count: int, per_second: float) -> Waits:
+    """Measure an empty loop while another process publishes as much: what the machine adds."""
+    command = [sys.executable, "-m", "benchmarks.bus.waits", broker.servers, broker.topic()]
+    arguments = [str(count), str(per_second)]
+    with subprocess.Popen([*command, *arguments], stdout=subprocess.PIPE) as beside:
+        assert beside.stdout is not None
+        assert beside.stdout.readline() == b"ready\n"
+        waits = _time(lambda _: [None for _ in range(LOOP)], count, per_second)
+        assert beside.wait(CLOSE_SECONDS) == 0
+    return waits
+
+
+def broker_up(broker: Broker, count: int, per_second: float) -> Waits:
     """Measure with a broker that answers at once."""
     return _measure(broker, broker.servers, count, per_second)
 
 
-def broker_slow(broker: Broker, count: int, per_second: float) -> Nanoseconds:
+def broker_slow(broker: Broker, count: int, per_second: float) -> Waits:
     """Measure with a broker whose connections are slow."""
     assert broker.cluster is not None
     address = broker.cluster.addresses[0]
@@ -33,34 +61,50 @@ def broker_slow(broker: Broker, count: int, per_second: float) -> Nanoseconds:
         return _measure(broker, broker.cluster.proxied_servers, count, per_second)
 
 
-def broker_gone(broker: Broker, count: int, per_second: float) -> Nanoseconds:
+def broker_gone(broker: Broker, count: int, per_second: float) -> Waits:
     """Measure with a broker that is killed before, and back before the end."""
     return _measure(broker, broker.servers, count, per_second, away=True)
 
 
 def _measure(
     broker: Broker, servers: str, count: int, per_second: float, *, away: bool = False
-) -> Nanoseconds:
+) -> Waits:
     topic = broker.topic()
-    waits = np.empty(count, np.int64)
     ready = events.cells(count)
-    clock = time.perf_counter_ns
     bus = EventBus(servers, topic, queue_size=2 * count)
     first = atomwire.encode(events.TENANTS[0], type=atomwire.EventType.HEARTBEAT)
     bus.publish(first)
     assert bus.flush(30) == 0
 
-    def publish(number: int) -> None:
-        event = ready[number][1]
-        start = clock()
-        bus.publish(event)
-        waits[number] = clock() - start
-
+    only = [event for _, event in ready]
     with _absence(broker) if away else nullcontext():
-        steadily(count, per_second, publish)
+        waits = _time(lambda number: bus.publish(only[number]), count, per_second)
     bus.close(CLOSE_SECONDS)
     events.check_all(broker.servers, topic, [(events.TENANTS[0], first), *ready])
     return waits
+
+
+def _time(work: Callable[[int], object], count: int, per_second: float) -> Waits:
+    nanoseconds = np.empty(count, np.int64)
+    preempted = np.empty(count, np.bool_)
+    clock, usage, thread = time.perf_counter_ns, resource.getrusage, resource.RUSAGE_THREAD
+
+    def timed(number: int) -> None:
+        switches = usage(thread).ru_nivcsw
+        start = clock()
+        work(number)
+        nanoseconds[number] = clock() - start
+        preempted[number] = usage(thread).ru_nivcsw > switches
+
+    steadily(count, per_second, timed)
+    return Waits(nanoseconds, preempted)
+
+
+def _publish_beside(brokers: str, topic: str, count: int, per_second: float) -> None:
+    only = [event for _, event in events.cells(count)]
+    with EventBus(brokers, topic) as bus:
+        print("ready", flush=True)
+        steadily(count, per_second, lambda number: bus.publish(only[number]))
 
 
 @contextmanager
@@ -85,3 +129,7 @@ def _absence(broker: Broker) -> Iterator[None]:
     yield
     node.start()
     broker.cluster.wait_ready()
+
+
+if __name__ == "__main__":
+    _publish_beside(sys.argv[1], sys.argv[2], int(sys.argv[3]), float(sys.argv[4]))

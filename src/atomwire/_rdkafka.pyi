@@ -6,6 +6,7 @@ Failure: TypeAlias = tuple[int, str, bytes, Headers | None, int, str]
 # Whether it is an error, and a fatal one; its code, or a line's syslog level; facility and text.
 Notice: TypeAlias = tuple[bool, bool, int, str, str]
 
+def missing_from(path: str) -> str | None: ...
 def keep_forever(thing: object) -> None: ...
 
 class Settled:

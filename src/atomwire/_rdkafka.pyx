@@ -17,17 +17,14 @@ cdef extern from *:
     const char* PyUnicode_AsUTF8AndSize(object, Py_ssize_t*) except NULL
 
 
-def _load():
-    missing = load(confluent_kafka.cimpl.__file__.encode())
-    if missing is not NULL:
-        raise ImportError(
-            f"the librdkafka of confluent-kafka {confluent_kafka.__version__} was not found (no "
-            f"{missing.decode()}): atomwire's bus needs a confluent-kafka that is linked with it "
-            "dynamically, as its wheels are"
-        )
+def missing_from(str path not None):
+    """Find librdkafka through a loaded module; return what it lacks, None when all is there."""
+    encoded = path.encode()
+    name = load(encoded)
+    return None if name is NULL else name.decode()
 
 
-_load()
+cdef object missing = missing_from(confluent_kafka.cimpl.__file__)
 
 
 def keep_forever(thing):
@@ -92,12 +89,19 @@ cdef class NativeProducer:
 
     Raises
     ------
+    ImportError
+        confluent-kafka is not linked with librdkafka dynamically.
     ValueError
         librdkafka does not know a property, or refuses its value. The message is its own, and may
         hold a secret.
     """
 
     def __cinit__(self, dict properties not None, str topic not None, Settled settled not None):
+        if missing is not None:
+            raise ImportError(
+                f"no {missing} in confluent-kafka {confluent_kafka.__version__}: the bus needs one "
+                "that is linked with librdkafka dynamically, as its wheels are"
+            )
         self.settled = settled
         self.producer = new Producer(settled.reports)
         for name, value in properties.items():

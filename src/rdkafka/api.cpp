@@ -7,11 +7,11 @@
 namespace atomwire::rdkafka {
 namespace {
 
-Api found;
+Api library;
 
 }  // namespace
 
-const Api& api() noexcept { return found; }
+const Api& api() noexcept { return library; }
 
 #ifdef _WIN32
 
@@ -34,6 +34,7 @@ const char* load(const char* path) noexcept {
   // Never closed: the library stays for as long as the process.
   void* module = dlopen(path, RTLD_NOW | RTLD_NOLOAD);
   if (module == nullptr) return path;
+  Api found;
 #define ATOMWIRE_FIND(member, name) \
   if (!find(module, name, found.member)) return name
   ATOMWIRE_FIND(conf_new, "rd_kafka_conf_new");
@@ -63,6 +64,7 @@ const char* load(const char* path) noexcept {
   ATOMWIRE_FIND(header_add, "rd_kafka_header_add");
   ATOMWIRE_FIND(header_get_all, "rd_kafka_header_get_all");
 #undef ATOMWIRE_FIND
+  library = found;
   return nullptr;
 }
 

@@ -1,5 +1,7 @@
 #include "producer.hpp"
 
+#include <algorithm>
+
 namespace atomwire::rdkafka {
 namespace {
 
@@ -89,6 +91,21 @@ void Producer::serve() noexcept {
   while (!stopping_.load()) {
     api().poll(client_, kPollMilliseconds);
     if (reports_.some() || notices_due()) return;
+  }
+}
+
+void Producer::flush(int milliseconds) noexcept {
+  // librdkafka waits for reports, 10 ms at a time, and when `serve` has taken the last of them it
+  // learns of it only then. In pieces of a part of what was waited already, that is no matter.
+  using std::chrono::steady_clock;
+  const auto start = steady_clock::now();
+  int64_t waited = 0;
+  int piece = 0;
+  while (api().flush(client_, piece) != kNoError && waited < milliseconds) {
+    waited = std::chrono::duration_cast<std::chrono::milliseconds>(steady_clock::now() - start)
+                 .count();
+    const int64_t left = milliseconds > waited ? milliseconds - waited : 0;
+    piece = static_cast<int>(std::min(left, std::clamp<int64_t>(waited / 8, 1, 10)));
   }
 }
 

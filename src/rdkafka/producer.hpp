@@ -43,7 +43,7 @@ class Producer {
   void serve() noexcept;
   void stop() noexcept { stopping_.store(true); }
   // Sends without lingering, and serves, until nothing is queued or the time is over.
-  void flush(int milliseconds) noexcept { api().flush(client_, milliseconds); }
+  void flush(int milliseconds) noexcept;
   void purge(bool in_flight) noexcept {
     api().purge(client_, in_flight ? kPurgeQueue | kPurgeInFlight : kPurgeQueue);
   }
