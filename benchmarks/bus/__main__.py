@@ -5,13 +5,15 @@ from __future__ import annotations
 import argparse
 import tempfile
 from pathlib import Path
+from typing import Literal
 
+from atomwire.bus import BusSettings
 from benchmarks.bus import brokers, latency, rates, report, waits
 from benchmarks.bus.brokers import Broker
 from tests.broker.go_service import GoService
 
 CELLS = 1_000_000
-PROFILES = ("interactive", "batched")
+PROFILES: tuple[Literal["interactive", "batched"], ...] = ("interactive", "batched")
 
 
 def main() -> None:
@@ -52,8 +54,14 @@ def _rates(results: report.Results, broker: Broker, rounds: int, service: GoServ
 
 def _latencies(results: report.Results, broker: Broker, seconds: float) -> None:
     for profile in PROFILES:
-        _tell(f"latency, {broker.name}, {profile}")
-        results.latencies[broker.name, profile] = latency.measure(broker, profile, seconds)
+        settings = BusSettings(profile=profile)
+        for name, publisher in ((report.BUS, latency.bus), (report.RAW, latency.raw_producer)):
+            if publisher is latency.raw_producer and broker.cluster is None:
+                continue
+            _tell(f"latency, {broker.name}, {profile}, {name}")
+            results.latencies[broker.name, profile, name] = latency.measure(
+                broker, settings, seconds, publisher
+            )
 
 
 def _waits(results: report.Results, broker: Broker, seconds: float) -> None:

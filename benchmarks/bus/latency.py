@@ -6,14 +6,19 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from confluent_kafka import Producer
 
 import atomwire
-from atomwire.bus import EventBus, EventConsumer
+from atomwire.bus import BusSettings, EventBus, EventConsumer
+from atomwire.bus.config import producer_properties
+from atomwire.bus.log import RateLimitedLog
 from benchmarks.bus import events
 from benchmarks.bus.brokers import Broker
 
@@ -21,14 +26,45 @@ PER_SECOND = 1_000
 # Before anything counts: a listener in its group, and a Java broker that has compiled what it does
 # all the time. A cold one takes the CPUs for its compiler, and the tail shows nothing else.
 WARM_UP = 30_000
+# This one is no Java, and keeps few events.
+WARM_UP_EMBEDDED = 3_000
 
 Nanoseconds = npt.NDArray[np.int64]
+Publish = Callable[[bytes], object]
 
 
-def measure(broker: Broker, profile: str, seconds: float) -> Nanoseconds:
+@contextmanager
+def bus(broker: Broker, topic: str, settings: BusSettings) -> Iterator[Publish]:
+    """Publish by the bus."""
+    with EventBus(broker.servers, topic, settings=settings) as open_bus:
+        yield open_bus.publish
+        assert open_bus.flush(30) == 0
+
+
+@contextmanager
+def raw_producer(broker: Broker, topic: str, settings: BusSettings) -> Iterator[Publish]:
+    """Publish by confluent-kafka's own producer: what then takes long is not the bus's."""
+    properties: dict[str, Any] = producer_properties(broker.servers, settings)
+    producer = Producer(properties, logger=RateLimitedLog())
+
+    def publish(event: bytes) -> None:
+        producer.produce(topic, event, atomwire.peek_tenant_id(event))
+        producer.poll(0)
+
+    yield publish
+    assert producer.flush(30) == 0
+
+
+def measure(
+    broker: Broker,
+    settings: BusSettings,
+    seconds: float,
+    publisher: Callable[[Broker, str, BusSettings], AbstractContextManager[Publish]],
+) -> Nanoseconds:
     """Return the latency of every event after the first ones."""
     topic = broker.topic()
-    count = WARM_UP + int(seconds * PER_SECOND)
+    warm_up = WARM_UP_EMBEDDED if broker.cluster is None else WARM_UP
+    count = warm_up + int(seconds * PER_SECOND)
     with tempfile.TemporaryDirectory() as folder:
         result = Path(folder) / "latencies.npy"
         command = [sys.executable, "-m", "benchmarks.bus.latency"]
@@ -37,21 +73,21 @@ def measure(broker: Broker, profile: str, seconds: float) -> Nanoseconds:
             subprocess.Popen(
                 [*command, *arguments], stdin=subprocess.PIPE, stdout=subprocess.PIPE
             ) as listener,
-            EventBus(broker.servers, topic, profile=profile) as bus,
+            publisher(broker, topic, settings) as publish,
         ):
             assert listener.stdout is not None
             assert listener.stdout.readline() == b"ready\n"
             encoders = [atomwire.Encoder(tenant).cell for tenant in events.TENANTS]
 
-            def publish(number: int) -> None:
+            def encode_and_publish(number: int) -> None:
                 cell = encoders[number % len(encoders)]
-                bus.publish(cell(number, float(number)))
+                publish(cell(number, float(number)))
 
-            steadily(count, PER_SECOND, publish)
-            assert bus.flush(30) == 0
+            steadily(count, PER_SECOND, encode_and_publish)
+            # The bus may still linger.
             assert listener.wait(60) == 0, "the listener failed"
         latencies: Nanoseconds = np.load(result)
-    return latencies[WARM_UP:]
+    return latencies[warm_up:]
 
 
 def steadily(count: int, per_second: float, work: Callable[[int], object]) -> None:

@@ -20,10 +20,13 @@ from benchmarks.bus.brokers import Broker
 from tests.broker.go_service import GoService
 from tests.broker.record import read_topic
 
-COUNT = 50_000
+# Events of one measurement; the embedded broker keeps no more than so many.
+COUNT = 200_000
+COUNT_EMBEDDED = 50_000
 FLUSH_SECONDS = 120.0
 CHUNK = 1_000
 GO_CHUNK = 100
+QUEUE = 2 * COUNT
 GO_WRITER = "kafka-go Writer"
 BATCH_SIZES = (100, 300, 1_000, 10_000)
 
@@ -73,7 +76,7 @@ def in_turn(rounds: int, broker: Broker, one: Run, other: Run) -> tuple[list[Rat
 
 def publish(broker: Broker, rounds: int) -> Pair:
     """Encode and publish, against produce() of ready-made bytes."""
-    settings = BusSettings(queue_size=2 * COUNT)
+    settings = BusSettings(queue_size=QUEUE)
     ours, theirs = in_turn(
         rounds,
         broker,
@@ -85,7 +88,7 @@ def publish(broker: Broker, rounds: int) -> Pair:
 
 def publish_many(broker: Broker, rounds: int) -> Pair:
     """Publish many at once, against produce_batch()."""
-    settings = BusSettings(queue_size=2 * COUNT)
+    settings = BusSettings(queue_size=QUEUE)
     ours, theirs = in_turn(
         rounds,
         broker,
@@ -97,7 +100,7 @@ def publish_many(broker: Broker, rounds: int) -> Pair:
 
 def go_writer(broker: Broker, rounds: int, service: GoService) -> Pair:
     """Ready-made events one by one, against kafka-go's Writer, which gets a hundred at once."""
-    settings = BusSettings(queue_size=2 * COUNT, compression="snappy")
+    settings = BusSettings(queue_size=QUEUE, compression="snappy")
     ours, theirs = in_turn(
         rounds, broker, lambda broker: _bus_ready(broker, settings), _go_writer(service)
     )
@@ -106,7 +109,7 @@ def go_writer(broker: Broker, rounds: int, service: GoService) -> Pair:
 
 def go_writer_throughput(broker: Broker, rounds: int, service: GoService) -> Pair:
     """Both get a hundred events at once, and the bus may fill its batches."""
-    settings = BusSettings(profile="throughput", queue_size=2 * COUNT, compression="snappy")
+    settings = BusSettings(profile="throughput", queue_size=QUEUE, compression="snappy")
     ours, theirs = in_turn(
         rounds,
         broker,
@@ -122,15 +125,15 @@ def batch_sizes(broker: Broker, rounds: int) -> dict[int, list[Rate]]:
     measured: dict[int, list[Rate]] = {size: [] for size in BATCH_SIZES}
     for _ in range(rounds):
         for size, found in measured.items():
-            settings = BusSettings(batch_size=size, queue_size=2 * COUNT, compression="snappy")
+            settings = BusSettings(batch_size=size, queue_size=QUEUE, compression="snappy")
             found.append(_bus_publish_many(broker, settings, GO_CHUNK))
     return measured
 
 
 def _go_writer(service: GoService) -> Run:
     def go(broker: Broker) -> Rate:
-        topic, ready = broker.topic(), events.cells(COUNT)
-        rate = COUNT / service.bench(broker.servers, topic, ready, COUNT)
+        topic, ready = broker.topic(), events.cells(_count(broker))
+        rate = len(ready) / service.bench(broker.servers, topic, ready, len(ready))
         return Rate(rate, rate)
 
     return go
@@ -140,7 +143,7 @@ def coalesced(broker: Broker, count: int) -> Rate:
     """Cells a second by write(), one call for each."""
     topic = broker.topic()
     values = [float(number) for number in range(count)]
-    with EventBus(broker.servers, topic, queue_size=2 * COUNT) as bus:
+    with EventBus(broker.servers, topic, queue_size=QUEUE) as bus:
         write = bus.write
         # The loop costs as little as Python lets it; one tenant, as a spread writes.
         start = time.perf_counter()
@@ -159,7 +162,7 @@ def coalesced_columns(broker: Broker, count: int) -> Rate:
     numbers = np.arange(count, dtype=np.uint64)
     hashes = np.column_stack((numbers, np.zeros_like(numbers)))
     values = numbers.astype(np.float64)
-    with EventBus(broker.servers, topic, queue_size=2 * COUNT) as bus:
+    with EventBus(broker.servers, topic, queue_size=QUEUE) as bus:
         start = time.perf_counter()
         bus.write_molecules("acme", atomwire.Molecules(hashes, values))
         handed = time.perf_counter()
@@ -179,49 +182,49 @@ def _check_cells(broker: Broker, topic: str, count: int) -> None:
 
 
 def _bus_publish(broker: Broker, settings: BusSettings) -> Rate:
-    topic = broker.topic()
+    topic, count = broker.topic(), _count(broker)
     encoders = [atomwire.Encoder(tenant).cell for tenant in events.TENANTS]
-    work = [(encoders[n % len(encoders)], events.FIRST_HASH + n, float(n)) for n in range(COUNT)]
+    work = [(encoders[n % len(encoders)], events.FIRST_HASH + n, float(n)) for n in range(count)]
     with EventBus(broker.servers, topic, settings=settings) as bus:
         publish = bus.publish
         _warm(lambda _, event: publish(event), bus.flush)
         start = time.perf_counter()
         for cell, number, value in work:
             publish(cell(number, value))
-        rate = _rate(start, bus.flush)
-    events.check_numbers(broker.servers, topic, COUNT)
+        rate = _rate(count, start, bus.flush)
+    events.check_numbers(broker.servers, topic, count)
     return rate
 
 
 def _bus_ready(broker: Broker, settings: BusSettings) -> Rate:
-    topic, ready = broker.topic(), events.cells(COUNT)
+    topic, ready = broker.topic(), events.cells(_count(broker))
     with EventBus(broker.servers, topic, settings=settings) as bus:
         publish = bus.publish
         _warm(lambda _, event: publish(event), bus.flush)
         start = time.perf_counter()
         for _, event in ready:
             publish(event)
-        rate = _rate(start, bus.flush)
+        rate = _rate(len(ready), start, bus.flush)
     events.check_all(broker.servers, topic, ready)
     return rate
 
 
 def _bus_publish_many(broker: Broker, settings: BusSettings, chunk: int = CHUNK) -> Rate:
-    topic, ready = broker.topic(), events.cells(COUNT)
+    topic, ready = broker.topic(), events.cells(_count(broker))
     only = [event for _, event in ready]
-    chunks = [only[at : at + chunk] for at in range(0, COUNT, chunk)]
+    chunks = [only[at : at + chunk] for at in range(0, len(only), chunk)]
     with EventBus(broker.servers, topic, settings=settings) as bus:
         _warm(lambda _, event: bus.publish(event), bus.flush)
         start = time.perf_counter()
         for some in chunks:
             bus.publish_many(some)
-        rate = _rate(start, bus.flush)
+        rate = _rate(len(ready), start, bus.flush)
     events.check_all(broker.servers, topic, ready)
     return rate
 
 
 def _raw_produce(broker: Broker, settings: BusSettings) -> Rate:
-    topic, ready = broker.topic(), events.cells(COUNT)
+    topic, ready = broker.topic(), events.cells(_count(broker))
     producer = _raw(broker, settings)
     _warm(lambda tenant, event: producer.produce(topic, event, tenant), producer.flush)
     produce, poll = producer.produce, producer.poll
@@ -230,25 +233,29 @@ def _raw_produce(broker: Broker, settings: BusSettings) -> Rate:
         produce(topic, event, tenant)
         if not number % 1_000:
             poll(0)
-    rate = _rate(start, producer.flush)
+    rate = _rate(len(ready), start, producer.flush)
     events.check_all(broker.servers, topic, ready)
     return rate
 
 
 def _raw_produce_batch(broker: Broker, settings: BusSettings) -> Rate:
-    topic, ready = broker.topic(), events.cells(COUNT)
+    topic, ready = broker.topic(), events.cells(_count(broker))
     producer = _raw(broker, settings)
     _warm(lambda tenant, event: producer.produce(topic, event, tenant), producer.flush)
     chunks = [
         [{"key": tenant, "value": event} for tenant, event in ready[at : at + CHUNK]]
-        for at in range(0, COUNT, CHUNK)
+        for at in range(0, len(ready), CHUNK)
     ]
     start = time.perf_counter()
     for chunk in chunks:
         assert producer.produce_batch(topic, chunk) == len(chunk)
-    rate = _rate(start, producer.flush)
+    rate = _rate(len(ready), start, producer.flush)
     events.check_all(broker.servers, topic, ready)
     return rate
+
+
+def _count(broker: Broker) -> int:
+    return COUNT if broker.cluster is not None else COUNT_EMBEDDED
 
 
 def _raw(broker: Broker, settings: BusSettings) -> Producer:
@@ -266,8 +273,8 @@ def _warm(publish: Callable[[str, bytes], object], flush: Callable[[float], int]
     assert flush(FLUSH_SECONDS) == 0
 
 
-def _rate(start: float, flush: Callable[[float], int]) -> Rate:
+def _rate(count: int, start: float, flush: Callable[[float], int]) -> Rate:
     handed = time.perf_counter()
     assert flush(FLUSH_SECONDS) == 0
     done = time.perf_counter()
-    return Rate(COUNT / (handed - start), COUNT / (done - start))
+    return Rate(count / (handed - start), count / (done - start))

@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 from atomwire import Encoder, EventBus, EventConsumer
+from atomwire.bus import DeliveryError
+from tests.support.bus import nobody
 
 ROUND = int(os.environ.get("ATOMWIRE_LEAK_CALLS", "20000"))
 TOPIC = "cells"
@@ -62,6 +64,19 @@ def refuse(bus):
 def test_publishing(embedded_broker, work):
     with EventBus(embedded_broker.bootstrap_servers, TOPIC) as bus:
         assert_flat(lambda: work(bus))
+
+
+def test_giving_up():
+    with nobody() as address:
+
+        def work():
+            bus = EventBus(address, TOPIC, queue_size=ROUND)
+            for _ in range(ROUND):
+                bus.publish(CELL, headers={"name": "value"})
+            with pytest.raises(DeliveryError, match=f"{ROUND:,} of {ROUND:,}"):
+                bus.close(timeout=0)
+
+        assert_flat(work)
 
 
 def test_consuming(embedded_broker):

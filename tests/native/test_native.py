@@ -92,6 +92,6 @@ def test_librdkafka_is_declared_as_in_its_header():
         pytest.skip("librdkafka's header is missing. Debian, Ubuntu: apt-get install librdkafka-dev")
 
 
-def test_threads_share_ids_plans_and_messages():
+def test_threads_share_ids_plans_messages_and_reports():
     programs = build("thread", "thread", "threads")
     run(programs / "threads")
