@@ -72,6 +72,7 @@ def _waits(results: report.Results, broker: Broker, seconds: float) -> None:
         ("broker up", waits.broker_up),
         (f"broker {waits.SLOW_SECONDS * 2:g} s away", waits.broker_slow),
         ("broker gone", waits.broker_gone),
+        ("broker gone, spooling", waits.spooling),
     ):
         _tell(f"the caller's wait, {name}")
         results.waits[name] = measure(broker, count, per_second)

@@ -5,10 +5,12 @@ from __future__ import annotations
 import resource
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -21,6 +23,7 @@ from benchmarks.bus.latency import Nanoseconds, steadily
 
 SLOW_SECONDS = 0.2
 CLOSE_SECONDS = 120.0
+SHORT_QUEUE = 100
 # Turns of an empty loop that take about as long as a publish.
 LOOP = 140
 
@@ -66,12 +69,25 @@ def broker_gone(broker: Broker, count: int, per_second: float) -> Waits:
     return _measure(broker, broker.servers, count, per_second, away=True)
 
 
+def spooling(broker: Broker, count: int, per_second: float) -> Waits:
+    """Measure with a killed broker and a queue so short that nearly all events go to the disk."""
+    with tempfile.TemporaryDirectory() as folder:
+        options = {"queue_size": SHORT_QUEUE, "spool_dir": folder}
+        return _measure(broker, broker.servers, count, per_second, away=True, **options)
+
+
 def _measure(
-    broker: Broker, servers: str, count: int, per_second: float, *, away: bool = False
+    broker: Broker,
+    servers: str,
+    count: int,
+    per_second: float,
+    *,
+    away: bool = False,
+    **options: Any,
 ) -> Waits:
     topic = broker.topic()
     ready = events.cells(count)
-    bus = EventBus(servers, topic, queue_size=2 * count)
+    bus = EventBus(servers, topic, **{"queue_size": 2 * count, **options})
     first = atomwire.encode(events.TENANTS[0], type=atomwire.EventType.HEARTBEAT)
     bus.publish(first)
     assert bus.flush(30) == 0

@@ -105,10 +105,10 @@ cdef class NativeProducer:
         self.settled = settled
         self.producer = new Producer(settled.reports)
         for name, value in properties.items():
-            if not self.producer.set(name.encode(), value.encode()):
+            if not self.producer.set(_c_text(name), _c_text(value)):
                 raise ValueError(self.producer.problem().decode("utf-8", "replace"))
-        topic_text = topic.encode()
-        cdef const char* text = topic_text
+        encoded = _c_text(topic)
+        cdef const char* text = encoded
         cdef cbool opened
         with nogil:
             opened = self.producer.open(text)
@@ -186,6 +186,12 @@ cdef class NativeProducer:
     def provoke_fatal_error(self, int code, str reason not None):
         """Have librdkafka fail for good, for tests: nothing else makes it."""
         return self.producer.provoke_fatal_error(code, reason.encode())
+
+
+cdef bytes _c_text(str text):
+    if "\0" in text:
+        raise ValueError("a property or the topic holds a NUL")
+    return text.encode()
 
 
 cdef Headers* _headers(list headers) except NULL:

@@ -1,6 +1,7 @@
 #include "producer.hpp"
 
 #include <algorithm>
+#include <cstdio>
 
 namespace atomwire::rdkafka {
 namespace {
@@ -66,6 +67,7 @@ bool Producer::open(const char* topic) noexcept {
   conf_ = nullptr;  // is the client's now
   api().set_log_queue(client_, nullptr);
   topic_ = api().topic_new(client_, topic, nullptr);
+  if (topic_ == nullptr) std::snprintf(problem_, sizeof problem_, "the topic's name is not valid");
   return topic_ != nullptr;
 }
 

@@ -89,7 +89,9 @@ def test_librdkafka_is_declared_as_in_its_header():
     except RuntimeError as error:
         if "rdkafka_header'" not in str(error) or "INTEROP_REQUIRED" in os.environ:
             raise
-        pytest.skip("librdkafka's header is missing. Debian, Ubuntu: apt-get install librdkafka-dev")
+        pytest.skip(
+            "librdkafka's header is missing. Debian, Ubuntu: apt-get install librdkafka-dev"
+        )
 
 
 def test_threads_share_ids_plans_messages_and_reports():

@@ -233,7 +233,17 @@ def test_an_event_larger_than_a_message_is_refused(embedded_broker):
     assert bus.stats() == BusStats(accepted=2, delivered=2, failed=0, queued=0)
 
 
-@pytest.mark.parametrize("wrong", [{"brokers": ""}, {"brokers": None}, {"lingr_ms": 1}])
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"brokers": ""},
+        {"brokers": None},
+        {"lingr_ms": 1},
+        {"topic": ""},
+        {"topic": "x" * 600},
+        {"topic": "cells\0"},
+    ],
+)
 def test_bad_arguments_are_named(wrong):
     with pytest.raises(SettingsError, match=next(iter(wrong))):
         EventBus(**wrong)

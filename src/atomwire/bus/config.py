@@ -84,6 +84,7 @@ def make_producer(properties: dict[str, Any], topic: str, settled: Settled) -> N
     SettingsError
         librdkafka does not know a property, or refuses its value.
     """
+    _checked("topic", topic)
     texts = {name: _text(value) for name, value in properties.items()}
     try:
         return NativeProducer(texts, topic, settled)

@@ -65,9 +65,8 @@ class Line:
     @property
     def up(self) -> bool:
         """Whether a broker is connected, by the latest statistics (one a second)."""
-        with self._using:
-            statistics = "" if self._retired else self.producer.statistics()
-        if not statistics:
+        statistics = self.producer.statistics()
+        if self._retired or not statistics:
             return False
         return any(each["state"] == "UP" for each in json.loads(statistics)["brokers"].values())
 

@@ -50,6 +50,7 @@ _RESERVED = {
     "enable.auto.offset.store": "stays off: commit a batch with EventBatch.commit()",
     "delivery.report.only.error": "is fixed by the bus",
     "statistics.interval.ms": "is fixed by the bus",
+    "log.queue": "is fixed by the bus",
     "sasl.mechanisms": "is the setting sasl_mechanism",
     **{name: f"is the setting {setting}" for setting, name in PROPERTIES.items()},
 }
