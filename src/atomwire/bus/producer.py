@@ -133,8 +133,7 @@ class EventBus(Publisher):
                     self._take(event, tenant_id, message_headers(event))
                     accepted += 1
                 return
-            # One produce() each: produce_batch takes neither timestamps nor headers, and when the
-            # queue runs full in the middle it refuses some events and takes later ones.
+            # Each without room is dealt with by itself, as the settings say.
             while (accepted := self._lane.publish_many(listed, accepted, tenant_id)) < len(listed):
                 self.publish(listed[accepted])
                 accepted += 1
