@@ -150,10 +150,14 @@ void reports() {
   CHECK(shared.in_flight() == 0);
   CHECK(shared.delivered() == kThreads * kEvents / 4 * 3);
   for (auto* numbers : {&acknowledged, &failed}) std::sort(numbers->begin(), numbers->end());
-  for (int64_t at = 0; at < kThreads * kEvents / 2; ++at) CHECK(acknowledged[at] == 2 * at);
-  for (int64_t at = 0; at < kThreads * kEvents / 4; ++at) CHECK(failed[at] == 4 * at + 3);
   CHECK(acknowledged.size() == kThreads * kEvents / 2);
   CHECK(failed.size() == kThreads * kEvents / 4);
+  for (size_t at = 0; at < acknowledged.size(); ++at) {
+    CHECK(acknowledged[at] == static_cast<int64_t>(2 * at));
+  }
+  for (size_t at = 0; at < failed.size(); ++at) {
+    CHECK(failed[at] == static_cast<int64_t>(4 * at + 3));
+  }
 }
 
 }  // namespace
