@@ -57,7 +57,7 @@ const char* load(const char* path) noexcept {
   ATOMWIRE_FIND(purge, "rd_kafka_purge");
   ATOMWIRE_FIND(fatal_error, "rd_kafka_fatal_error");
   ATOMWIRE_FIND(test_fatal_error, "rd_kafka_test_fatal_error");
-  ATOMWIRE_FIND(message_errstr, "rd_kafka_message_errstr");
+  ATOMWIRE_FIND(error_text, "rd_kafka_err2str");
   ATOMWIRE_FIND(message_headers, "rd_kafka_message_headers");
   ATOMWIRE_FIND(headers_new, "rd_kafka_headers_new");
   ATOMWIRE_FIND(headers_destroy, "rd_kafka_headers_destroy");

@@ -71,7 +71,7 @@ struct Api {
   int (*purge)(Client*, int flags);
   int (*fatal_error)(Client*, char* reason, size_t reason_size);
   int (*test_fatal_error)(Client*, int error, const char* reason);
-  const char* (*message_errstr)(const Message*);
+  const char* (*error_text)(int error);
   int (*message_headers)(const Message*, Headers**);
   Headers* (*headers_new)(size_t count);
   void (*headers_destroy)(Headers*);

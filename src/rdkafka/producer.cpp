@@ -30,8 +30,8 @@ Failure failure_of(const Message& message) {
   Failure failure;
   failure.number = number_of(message.opaque);
   failure.error = message.error;
-  const char* reason = api().message_errstr(&message);
-  failure.reason = reason == nullptr ? "" : reason;
+  // Not rd_kafka_message_errstr: of a producer's message that is the payload.
+  failure.reason = api().error_text(message.error);
   failure.tenant = copy(message.key, message.key_length);
   failure.event = copy(message.payload, message.length);
   Headers* headers = nullptr;

@@ -57,7 +57,7 @@ ATOMWIRE_SAME(flush, rd_kafka_flush);
 ATOMWIRE_SAME(purge, rd_kafka_purge);
 ATOMWIRE_SAME(fatal_error, rd_kafka_fatal_error);
 ATOMWIRE_SAME(test_fatal_error, rd_kafka_test_fatal_error);
-ATOMWIRE_SAME(message_errstr, rd_kafka_message_errstr);
+ATOMWIRE_SAME(error_text, rd_kafka_err2str);
 ATOMWIRE_SAME(message_headers, rd_kafka_message_headers);
 ATOMWIRE_SAME(headers_new, rd_kafka_headers_new);
 ATOMWIRE_SAME(headers_destroy, rd_kafka_headers_destroy);
