@@ -53,15 +53,16 @@ def _rates(results: report.Results, broker: Broker, rounds: int, service: GoServ
 
 
 def _latencies(results: report.Results, broker: Broker, seconds: float) -> None:
+    publishers: dict[str, latency.Publisher] = {report.BUS: latency.bus}
+    if broker.cluster is not None:
+        publishers[report.RAW] = latency.raw_producer
+        print(f"Warming {broker.name} up ...", flush=True)
+        latency.warm_up(broker)
     for profile in PROFILES:
+        _tell(f"latency, {broker.name}, {profile}")
         settings = BusSettings(profile=profile)
-        for name, publisher in ((report.BUS, latency.bus), (report.RAW, latency.raw_producer)):
-            if publisher is latency.raw_producer and broker.cluster is None:
-                continue
-            _tell(f"latency, {broker.name}, {profile}, {name}")
-            results.latencies[broker.name, profile, name] = latency.measure(
-                broker, settings, seconds, publisher
-            )
+        for name, values in latency.in_turns(broker, settings, seconds, publishers).items():
+            results.latencies[broker.name, profile, name] = values
 
 
 def _waits(results: report.Results, broker: Broker, seconds: float) -> None:

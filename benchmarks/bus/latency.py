@@ -6,7 +6,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
@@ -23,14 +23,16 @@ from benchmarks.bus import events
 from benchmarks.bus.brokers import Broker
 
 PER_SECOND = 1_000
-# Before anything counts: a listener in its group, and a Java broker that has compiled what it does
-# all the time. A cold one takes the CPUs for its compiler, and the tail shows nothing else.
-WARM_UP = 30_000
-# This one is no Java, and keeps few events.
-WARM_UP_EMBEDDED = 3_000
+# A Java broker compiles what it does all the time: a cold one takes the CPUs for that, and the tail
+# shows nothing else.
+WARM_UP_SECONDS = 60.0
+# Before anything counts in a turn: a listener in its group, and a topic that is known.
+SETTLING = 3_000
+TURNS = 4
 
 Nanoseconds = npt.NDArray[np.int64]
 Publish = Callable[[bytes], object]
+Publisher = Callable[[Broker, str, BusSettings], AbstractContextManager[Publish]]
 
 
 @contextmanager
@@ -55,16 +57,31 @@ def raw_producer(broker: Broker, topic: str, settings: BusSettings) -> Iterator[
     assert producer.flush(30) == 0
 
 
+def warm_up(broker: Broker) -> None:
+    """Have a broker do for a minute what will be measured."""
+    measure(broker, BusSettings(profile="interactive"), WARM_UP_SECONDS, bus)
+
+
+def in_turns(
+    broker: Broker, settings: BusSettings, seconds: float, publishers: Mapping[str, Publisher]
+) -> dict[str, Nanoseconds]:
+    """Return the latencies of each publisher; each is first in half of the turns."""
+    latencies: dict[str, list[Nanoseconds]] = {name: [] for name in publishers}
+    order = list(publishers)
+    for _ in range(TURNS):
+        for name in order:
+            turn = measure(broker, settings, seconds / TURNS, publishers[name])
+            latencies[name].append(turn)
+        order.reverse()
+    return {name: np.concatenate(turns) for name, turns in latencies.items()}
+
+
 def measure(
-    broker: Broker,
-    settings: BusSettings,
-    seconds: float,
-    publisher: Callable[[Broker, str, BusSettings], AbstractContextManager[Publish]],
+    broker: Broker, settings: BusSettings, seconds: float, publisher: Publisher
 ) -> Nanoseconds:
     """Return the latency of every event after the first ones."""
     topic = broker.topic()
-    warm_up = WARM_UP_EMBEDDED if broker.cluster is None else WARM_UP
-    count = warm_up + int(seconds * PER_SECOND)
+    count = SETTLING + int(seconds * PER_SECOND)
     with tempfile.TemporaryDirectory() as folder:
         result = Path(folder) / "latencies.npy"
         command = [sys.executable, "-m", "benchmarks.bus.latency"]
@@ -87,7 +104,7 @@ def measure(
             # The bus may still linger.
             assert listener.wait(60) == 0, "the listener failed"
         latencies: Nanoseconds = np.load(result)
-    return latencies[warm_up:]
+    return latencies[SETTLING:]
 
 
 def steadily(count: int, per_second: float, work: Callable[[int], object]) -> None:
