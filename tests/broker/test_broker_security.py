@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import logging
+import shutil
+import time
 from collections.abc import Iterator
 from contextlib import closing
+from pathlib import Path
 
 import pytest
+from confluent_kafka import KafkaError
 
 import atomwire
 from atomwire.bus import BusSettings, DeliveryError, EventBus, EventConsumer
@@ -14,6 +18,7 @@ from tests.broker import certificates
 from tests.broker.certificates import Certificates
 from tests.broker.cluster import Cluster, Security
 from tests.broker.conftest import NewTopicOf, or_skip
+from tests.broker.record import check, read_topic
 
 USER = "planner"
 PASSWORD = "right-h0rse-battery"
@@ -92,3 +97,45 @@ def test_turned_away(
     assert caplog.text
     for secret in (PASSWORD, WRONG_PASSWORD):
         assert secret not in told
+
+
+@pytest.mark.parametrize("spooling", [False, True])
+def test_an_authority_that_is_away_while_the_producer_fails(
+    secure_kafka: Cluster,
+    certificate_files: Certificates,
+    new_topic: NewTopicOf,
+    tmp_path: Path,
+    spooling: bool,
+) -> None:
+    topic = new_topic(secure_kafka.bootstrap_servers)
+    authority = tmp_path / "authority.pem"
+    shutil.copy(certificate_files.authority, authority)
+    bus = EventBus(
+        secure_kafka.secure_servers,
+        topic,
+        settings=_settings(certificate_files, tls_ca_location=str(authority)),
+        spool_dir=tmp_path / "spool" if spooling else None,
+    )
+    encoder = atomwire.Encoder("acme")
+    events = [encoder.cell(number, 1.0) for number in range(300)]
+    for event in events[:100]:
+        bus.publish(event)
+    # A new producer cannot be made without it.
+    authority.unlink()
+    bus._keeper.line.producer.provoke_fatal_error(KafkaError.OUT_OF_ORDER_SEQUENCE_NUMBER, "lost")
+    for event in events[100:200]:
+        bus.publish(event)
+    deadline = time.monotonic() + 30.0
+    while "ssl.ca.location" not in str(bus._keeper.last_reason):
+        assert time.monotonic() < deadline, bus._keeper.last_reason
+        time.sleep(0.01)
+    for event in events[200:]:
+        bus.publish(event)
+    assert not bus.healthy()
+    assert bus.flush(0.2) >= 200
+    shutil.copy(certificate_files.authority, authority)
+    assert bus.flush(30.0) == 0
+    assert bus.stats().delivered == len(events)
+    bus.close()
+    ids = [str(atomwire.peek_event_id(event)) for event in events]
+    check({"acme": ids}, read_topic(secure_kafka.bootstrap_servers, topic))

@@ -18,6 +18,7 @@ from atomwire.bus.errors import DeliveryError, SpoolError
 from atomwire.bus.line import Line
 from atomwire.bus.log import LOGGER, RateLimitedLog
 from atomwire.bus.spool import Spool
+from atomwire.bus.worker import Worker
 
 if TYPE_CHECKING:
     from atomwire._coalesce import Row
@@ -105,7 +106,7 @@ class Keeper:
         self._disk_not_before = 0.0
         self._delivered_before = 0
         self._waking = threading.Event()
-        self._thread: threading.Thread | None = None
+        self._worker = Worker(self._run, "atomwire-keeper")
         self._stopping = False
         self.spool_error: str | None = None
         self.last_reason: str | None = None
@@ -124,9 +125,8 @@ class Keeper:
         if self._waking.is_set():
             return
         self._waking.set()
-        if self._thread is None and not self._stopping:
-            self._thread = threading.Thread(target=self._run, name="atomwire-keeper", daemon=True)
-            self._thread.start()
+        if not self._stopping:
+            self._worker.begin()
 
     def replace_line(self, reason: str | None = None) -> None:
         """Have the producer replaced, and what it has not delivered handed over again."""
@@ -176,8 +176,7 @@ class Keeper:
         """Stop the thread, and wait for it."""
         self._stopping = True
         self._waking.set()
-        if self._thread is not None:
-            self._thread.join()
+        self._worker.join()
 
     def finish(self) -> int:
         """Release the producer; return how many undelivered events stay in the spool.
@@ -299,7 +298,13 @@ class Keeper:
         self._front = deque(sorted([*rows, *self._front], key=lambda row: row[0]))
         self._on_disk(self._store_front)
         self._wait_longer(fatal is not None)
-        self.line = self._new_line(self)
+        try:
+            self.line = self._new_line(self)
+        except Exception as error:  # a certificate that is being exchanged, say
+            self._broken = True
+            self.last_reason = str(error)
+            self._log.log(logging.ERROR, "no new producer, trying again: %s", error)
+            return
         self._lane.open(self.line.producer, diverted=True)
 
     def _wait_longer(self, fatal: bool) -> None:
@@ -351,7 +356,7 @@ class Keeper:
             for row in rows:
                 if not self._hand_over_one(row):
                     return _FULL_SECONDS
-        return None
+        return _FIRST_PAUSE_SECONDS if self._broken else None
 
     def _take_waiting_past_disk(self) -> None:
         # All that is on the disk was handed over; `durable` has stored what is waiting, too.
@@ -420,7 +425,10 @@ class Keeper:
         message = f"an event of tenant {tenant_id!r} was not delivered: {reason}"
         if (future := self._futures.pop(number, None)) is not None:
             resolved.append((future, DeliveryError(message, 1, {tenant_id: 1})))
-        self._log.log(logging.ERROR, "event of tenant %r not delivered: %s", tenant_id, reason)
+        # The reason first: one line of a kind, not one of each tenant.
+        self._log.log(
+            logging.ERROR, "an event was not delivered: %s (tenant %r)", reason, tenant_id
+        )
 
     def _complain(self, error: SpoolError) -> None:
         self.spool_error = str(error)

@@ -7,6 +7,7 @@ import threading
 
 from atomwire._coalesce import Lane
 from atomwire.bus.log import RateLimitedLog
+from atomwire.bus.worker import Worker
 
 __all__ = ["Linger"]
 
@@ -32,21 +33,18 @@ class Linger:
         self._drop = drop
         self._gathering = threading.Event()
         self._stopping = threading.Event()
-        self._thread: threading.Thread | None = None
+        self._worker = Worker(self._run, "atomwire-linger")
 
     def wake(self) -> None:
         """Take note that cells began to wait."""
         self._gathering.set()
-        if self._thread is None:
-            self._thread = threading.Thread(target=self._run, name="atomwire-linger", daemon=True)
-            self._thread.start()
+        self._worker.begin()
 
     def stop(self) -> None:
         """Stop, and wait for the thread."""
         self._stopping.set()
         self._gathering.set()
-        if self._thread is not None:
-            self._thread.join()
+        self._worker.join()
 
     def _run(self) -> None:
         while not self._stopping.is_set():
