@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 __all__ = ["Keeper"]
 
 _ROWS_AT_ONCE = 1_000
+# How long the thread lets work come together once there is some.
+_GATHERING_SECONDS = 0.01
 # How often a full queue is looked at.
 _FULL_SECONDS = 0.01
 # What is on its way gets this long to be acknowledged before a producer is replaced.
@@ -223,7 +225,9 @@ class Keeper:
     def _run(self) -> None:
         seconds: float | None = None
         while True:
-            self._waking.wait(seconds)
+            if self._waking.wait(seconds) and not self._stopping:
+                # One transaction for many events; and who publishes wakes nobody meanwhile.
+                time.sleep(_GATHERING_SECONDS)
             self._waking.clear()
             if self._stopping:
                 return
