@@ -459,3 +459,9 @@ def test_debugging_is_not_held_back(log, caplog):
     for _ in range(3):
         log.log(logging.DEBUG, "%s", "detail")
     assert caplog.messages == ["detail"] * 3
+
+
+def test_two_errors_that_say_the_same_are_of_one_kind(log, caplog):
+    for _ in range(3):
+        log.log(logging.ERROR, "again: %s", OSError("no room"))
+    assert caplog.messages == ["again: no room"]

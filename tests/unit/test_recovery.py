@@ -1,6 +1,7 @@
 """A producer that fails for good is replaced, and what it had not delivered goes first."""
 
 import threading
+import time
 
 import pytest
 from confluent_kafka import KafkaError
@@ -142,3 +143,56 @@ def test_closing_before_the_change_is_over_tells_the_exact_number():
         with pytest.raises(DeliveryError, match="15 of 15"):
             bus.close(timeout=0)
     assert bus.stats() == BusStats(accepted=15, delivered=0, failed=15, queued=0)
+
+
+# Of nobody; its key was thrown away.
+AUTHORITY = """\
+-----BEGIN CERTIFICATE-----
+MIIBbzCCARWgAwIBAgIUWRvPGRWx4hTsvxFyRDJJyUpTuacwCgYIKoZIzj0EAwIw
+DDEKMAgGA1UEAwwBYTAgFw0yNjExMjUwNDE0MDdaGA8yMTI2MTEwMTA0MTQwN1ow
+DDEKMAgGA1UEAwwBYTBZMBMGByqGSM49AgEGCCqGSM49AwEHA0IABMf1AeGN2TBz
+nXXPUoYkK1tAAMubkWtsNC85jkwccTA7EiPtIZmGRRL1sfDhAFYLmcBLHvnO1HYD
+LxtDAly02M2jUzBRMB0GA1UdDgQWBBS76JkpJX3ByVkkR4VtaT9bE8FG9jAfBgNV
+HSMEGDAWgBS76JkpJX3ByVkkR4VtaT9bE8FG9jAPBgNVHRMBAf8EBTADAQH/MAoG
+CCqGSM49BAMCA0gAMEUCIQDWfUcFMXmYJgUKxM0kNH+gkI102aRe/GkmQiyWkpBl
+FAIgcUe79uyvdQpAZOlbjfl5Xb0A5zTs20e696WXAJmgrH0=
+-----END CERTIFICATE-----
+"""
+
+
+def test_a_new_producer_that_cannot_be_made_is_tried_again_at_growing_intervals(tmp_path, caplog):
+    authority = tmp_path / "authority.pem"
+    authority.write_text(AUTHORITY)
+    with nobody() as address:
+        bus = EventBus(
+            address,
+            TOPIC,
+            security_protocol="ssl",
+            tls_ca_location=str(authority),
+            spool_dir=tmp_path / "spool",
+        )
+        attempts = []
+        make = bus._keeper._new_line
+
+        def counted(keeper):
+            attempts.append(time.monotonic())
+            return make(keeper)
+
+        bus._keeper._new_line = counted
+        first = bus._keeper.line
+        bus.publish(event())
+        authority.unlink()
+        fail(bus)
+        assert eventually(lambda: attempts)
+        until = time.monotonic() + 2.0
+        while time.monotonic() < until:  # who publishes meanwhile does not make it try more often
+            bus.publish(event())
+            time.sleep(0.001)
+        assert 2 <= len(attempts) <= 5
+        assert bus._keeper.line is first
+        assert bus.stats().failed == 0
+        assert "ssl.ca.location" in str(bus._keeper.last_reason)
+        assert sum("no new producer" in line for line in caplog.messages) == 1
+        authority.write_text(AUTHORITY)
+        assert eventually(lambda: bus._keeper.line is not first)
+        bus.close(timeout=0)

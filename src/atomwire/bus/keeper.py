@@ -246,7 +246,7 @@ class Keeper:
         if self._spool is not None:
             self._on_disk(self._spool.tidy)
         self._on_disk(self._forget_delivered)
-        if self._broken:
+        if self._broken and time.monotonic() >= self._not_before:
             self._replace()
         again: float | None = None
         if self._lane.diverted:

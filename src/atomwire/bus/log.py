@@ -38,8 +38,8 @@ class RateLimitedLog:
         self._interval = interval
         self._clock = clock
         self._lock = threading.Lock()
-        self._next: dict[tuple[object, ...], float] = {}
-        self._held_back: dict[tuple[object, ...], int] = {}
+        self._next: dict[tuple[str, ...], float] = {}
+        self._held_back: dict[tuple[str, ...], int] = {}
 
     def log(self, level: int, message: str, *args: object) -> None:
         """Log as `logging.Logger.log` does; confluent-kafka calls this too."""
@@ -47,7 +47,7 @@ class RateLimitedLog:
         if level <= logging.DEBUG:
             self._logger.log(level, message, *args)
             return
-        kind = (message, *args[:1])
+        kind = (message, *map(str, args[:1]))  # two errors are not equal, what they say may be
         with self._lock:
             now = self._clock()
             if now < self._next.get(kind, now):
