@@ -141,7 +141,9 @@ class Cluster:
             admin = _admin(f"{HOST}:{address.plain}")
             while not _known_to(admin) >= wanted:
                 if not node.running or time.monotonic() > deadline:
-                    raise RuntimeError(f"Kafka does not come up:\n{node.log_tail()}")
+                    tail = node.log_tail()
+                    node.write_threads()
+                    raise RuntimeError(f"Kafka does not come up:\n{tail}")
 
     def leader(self, topic: str, partition: int) -> Node:
         """Return the node that leads a partition."""

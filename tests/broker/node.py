@@ -107,6 +107,11 @@ class Node:
         """Let a paused process go on."""
         self._signal(signal.SIGCONT)
 
+    def write_threads(self) -> None:
+        """Have Java write to the log what each of its threads does (SIGQUIT)."""
+        if self.running:
+            self._signal(signal.SIGQUIT)
+
     def terminate(self) -> None:
         """Ask the process to shut down."""
         if self.running:
