@@ -47,6 +47,7 @@ const char* load(const char* path) noexcept {
   ATOMWIRE_FIND(conf_set_stats_cb, "rd_kafka_conf_set_stats_cb");
   ATOMWIRE_FIND(create, "rd_kafka_new");
   ATOMWIRE_FIND(destroy, "rd_kafka_destroy");
+  ATOMWIRE_FIND(brokers_add, "rd_kafka_brokers_add");
   ATOMWIRE_FIND(opaque, "rd_kafka_opaque");
   ATOMWIRE_FIND(set_log_queue, "rd_kafka_set_log_queue");
   ATOMWIRE_FIND(topic_new, "rd_kafka_topic_new");

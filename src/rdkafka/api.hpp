@@ -61,6 +61,7 @@ struct Api {
   void (*conf_set_stats_cb)(Conf*, int (*)(Client*, char* json, size_t size, void* opaque));
   Client* (*create)(int type, Conf*, char* error, size_t error_size);
   void (*destroy)(Client*);
+  int (*brokers_add)(Client*, const char* servers);
   void* (*opaque)(const Client*);
   int (*set_log_queue)(Client*, void* queue);
   Topic* (*topic_new)(Client*, const char* name, void* conf);

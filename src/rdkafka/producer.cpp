@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <string_view>
 
 namespace atomwire::rdkafka {
 namespace {
@@ -12,6 +13,8 @@ constexpr int kPollMilliseconds = 100;
 constexpr std::chrono::milliseconds kNoticesEvery{100};
 // More than that is not kept, until they are taken.
 constexpr size_t kMostNotices = 1000;
+// So many statistics in a row, one a second: librdkafka's own way back takes less than one.
+constexpr int kLongWithoutBrokers = 3;
 
 // The opaque of a message: its number, and whether its acknowledgement is wanted.
 void* opaque_of(int64_t number, bool wanted) noexcept {
@@ -24,6 +27,15 @@ bool wanted_of(const void* opaque) noexcept { return (reinterpret_cast<intptr_t>
 
 std::string copy(const void* from, size_t size) {
   return from == nullptr ? std::string() : std::string(static_cast<const char*>(from), size);
+}
+
+// Whether librdkafka has no broker at all in its list, not even one that is away.
+bool has_no_broker(std::string_view statistics) noexcept {
+  constexpr std::string_view kBrokers = "\"brokers\":{";
+  const size_t place = statistics.find(kBrokers);
+  if (place == std::string_view::npos) return false;
+  const size_t next = statistics.find_first_not_of(' ', place + kBrokers.size());
+  return next != std::string_view::npos && statistics[next] == '}';
 }
 
 Failure failure_of(const Message& message) {
@@ -51,6 +63,14 @@ Failure failure_of(const Message& message) {
 
 bool Producer::set(const char* property, const char* value) noexcept {
   if (conf_ == nullptr) conf_ = api().conf_new();
+  if (std::string_view(property) == "bootstrap.servers") {
+    try {
+      servers_ = value;
+    } catch (...) {
+      std::snprintf(problem_, sizeof problem_, "no memory");
+      return false;
+    }
+  }
   return api().conf_set(conf_, property, value, problem_, sizeof problem_) == kConfOk;
 }
 
@@ -92,8 +112,16 @@ int Producer::produce(const char* key, size_t key_size, const char* value, size_
 void Producer::serve() noexcept {
   while (!stopping_.load()) {
     api().poll(client_, kPollMilliseconds);
+    if (without_brokers_.load() >= kLongWithoutBrokers) bootstrap_again();
     if (reports_.some() || notices_due()) return;
   }
+}
+
+void Producer::bootstrap_again() noexcept {
+  // A broker whose answer names no broker makes librdkafka part with all it knew, and then it may
+  // have nobody left to ask (https://github.com/confluentinc/librdkafka/issues/5301).
+  without_brokers_.store(0);
+  api().brokers_add(client_, servers_.c_str());
 }
 
 void Producer::flush(int milliseconds) noexcept {
@@ -194,6 +222,11 @@ void Producer::on_log(const Client* client, int level, const char* facility,
 
 int Producer::on_statistics(Client*, char* json, size_t size, void* self) noexcept {
   auto* producer = static_cast<Producer*>(self);
+  if (has_no_broker({json, size})) {
+    ++producer->without_brokers_;
+  } else {
+    producer->without_brokers_.store(0);
+  }
   const std::lock_guard<std::mutex> lock(producer->mutex_);
   try {
     producer->statistics_.assign(json, size);

@@ -66,12 +66,15 @@ class Producer {
   void keep_notice(bool is_error, bool fatal, int number, const char* facility,
                    const char* text) noexcept;
   bool notices_due() noexcept;
+  void bootstrap_again() noexcept;
 
   Reports& reports_;
   Conf* conf_ = nullptr;
   Client* client_ = nullptr;
   Topic* topic_ = nullptr;
+  std::string servers_;  // bootstrap.servers
   std::atomic<bool> stopping_{false};
+  std::atomic<int> without_brokers_{0};  // statistics in a row that had none
   std::mutex mutex_;  // of what follows
   std::vector<Notice> notices_;
   bool failed_ = false;  // a fatal error is among the notices

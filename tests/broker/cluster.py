@@ -137,9 +137,7 @@ class Cluster:
         wanted = {node.number for node in self.nodes if node.running}
         for number in wanted:
             node, address = self.nodes[number - 1], self.addresses[number - 1]
-            # A client that knows this node only: what the others say of it may be out of date.
-            admin = _admin(f"{HOST}:{address.plain}")
-            while not _known_to(admin) >= wanted:
+            while not _known_to(f"{HOST}:{address.plain}") >= wanted:
                 if not node.running or time.monotonic() > deadline:
                     tail = node.log_tail()
                     node.write_threads()
@@ -242,7 +240,11 @@ def _admin(servers: str) -> AdminClient:
     return AdminClient({"bootstrap.servers": servers}, logger=RateLimitedLog())
 
 
-def _known_to(admin: AdminClient) -> set[int]:
+def _known_to(server: str) -> set[int]:
+    # A client of its own for each question: one that knows other nodes would ask those, too, and
+    # one that a node just fenced by its controller tells of no node may never ask again
+    # (https://github.com/confluentinc/librdkafka/issues/5301).
+    admin = _admin(server)
     try:
         # Waits for an answer, so a loop around it does not spin while nobody answers.
         return set(admin.list_topics(timeout=1.0).brokers)

@@ -12,6 +12,7 @@ from collections.abc import Callable, Coroutine
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
+from tests.broker.metadata import BrokerHider
 from tests.broker.ports import HOST
 
 T = TypeVar("T")
@@ -44,6 +45,7 @@ class Proxy:
         self._tasks: set[asyncio.Task[None]] = set()
         self._delay = 0.0
         self._answers = True
+        self._hiding = False
         self.connections = 0
 
     def delay(self, seconds: float) -> None:
@@ -57,6 +59,10 @@ class Proxy:
     def lose_answers(self) -> None:
         """From now on pass requests on and swallow the answers, until the next `cut`."""
         self._call(lambda: setattr(self, "_answers", False))
+
+    def hide_brokers(self, hiding: bool = True) -> None:
+        """Take the brokers out of metadata, or no more."""
+        self._call(lambda: setattr(self, "_hiding", hiding))
 
     def refuse(self) -> None:
         """Stop listening, and break all connections."""
@@ -123,8 +129,13 @@ class Proxy:
             return
         both = {client, server}
         self._writers |= both
-        for source, sink, answering in ((reader, server, False), (answers, client, True)):
-            for work in self._pass_on(source, sink, answering, both):
+        hider = BrokerHider()
+
+        def answer(chunk: bytes) -> bytes:
+            return hider.answer(chunk, self._hiding) if self._answers else b""
+
+        for source, sink, change in ((reader, server, hider.request), (answers, client, answer)):
+            for work in self._pass_on(source, sink, change, both):
                 task = asyncio.ensure_future(work)
                 self._tasks.add(task)
                 task.add_done_callback(self._tasks.discard)
@@ -133,7 +144,7 @@ class Proxy:
         self,
         source: asyncio.StreamReader,
         sink: asyncio.StreamWriter,
-        answering: bool,
+        change: Callable[[bytes], bytes],
         both: set[asyncio.StreamWriter],
     ) -> tuple[Coroutine[Any, Any, None], ...]:
         chunks: asyncio.Queue[tuple[float, bytes]] = asyncio.Queue()
@@ -141,8 +152,8 @@ class Proxy:
         async def read() -> None:
             try:
                 while chunk := await source.read(_CHUNK):
-                    if self._answers or not answering:
-                        chunks.put_nowait((self._loop.time() + self._delay, chunk))
+                    if changed := change(chunk):
+                        chunks.put_nowait((self._loop.time() + self._delay, changed))
             except OSError:
                 pass
             finally:

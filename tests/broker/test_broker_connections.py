@@ -68,3 +68,23 @@ def test_refused(kafka: Cluster, proxy: Proxy, new_topic: NewTopicOf) -> None:
         load.more()
     bus.close(CLOSE_SECONDS)
     check(load.published, read_topic(kafka.bootstrap_servers, topic))
+
+
+@pytest.mark.parametrize("recovery", ["rebootstrap", "none"])
+def test_no_broker_in_the_metadata(
+    kafka: Cluster, proxy: Proxy, new_topic: NewTopicOf, recovery: str
+) -> None:
+    # librdkafka then parts with all brokers, and goes back to `bootstrap.servers` by itself most of
+    # the time, and with "none" never.
+    topic = new_topic(kafka.bootstrap_servers)
+    options = {"topic.metadata.refresh.interval.ms": 200, "metadata.recovery.strategy": recovery}
+    bus = EventBus(kafka.proxied_servers, topic, librdkafka=options)
+    with Load(bus) as load:
+        load.more()
+        for _ in range(2):
+            proxy.hide_brokers()
+            load.go_on(3.0)
+            proxy.hide_brokers(False)
+            load.delivered()
+    bus.close(CLOSE_SECONDS)
+    check(load.published, read_topic(kafka.bootstrap_servers, topic))

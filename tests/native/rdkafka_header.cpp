@@ -47,6 +47,7 @@ ATOMWIRE_SAME(conf_set_log_cb, rd_kafka_conf_set_log_cb);
 ATOMWIRE_SAME(conf_set_stats_cb, rd_kafka_conf_set_stats_cb);
 ATOMWIRE_SAME(create, rd_kafka_new);
 ATOMWIRE_SAME(destroy, rd_kafka_destroy);
+ATOMWIRE_SAME(brokers_add, rd_kafka_brokers_add);
 ATOMWIRE_SAME(opaque, rd_kafka_opaque);
 ATOMWIRE_SAME(set_log_queue, rd_kafka_set_log_queue);
 ATOMWIRE_SAME(topic_new, rd_kafka_topic_new);

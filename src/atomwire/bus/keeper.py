@@ -27,10 +27,9 @@ if TYPE_CHECKING:
 __all__ = ["Keeper"]
 
 _ROWS_AT_ONCE = 1_000
-# How long the thread lets work come together once there is some.
+# How long the thread lets work come together once there is some, and how often it looks at a full
+# queue.
 _GATHERING_SECONDS = 0.01
-# How often a full queue is looked at.
-_FULL_SECONDS = 0.01
 # What is on its way gets this long to be acknowledged before a producer is replaced.
 _IN_FLIGHT_SECONDS = 1.0
 _FIRST_PAUSE_SECONDS = 0.5
@@ -233,6 +232,8 @@ class Keeper:
                 return
             try:
                 seconds = self._look_after()
+                if seconds == 0:
+                    self._waking.set()  # nobody who publishes has to wake it meanwhile
             except SpoolError as error:
                 self._complain(error)
                 seconds = _FIRST_PAUSE_SECONDS
@@ -241,7 +242,10 @@ class Keeper:
                 seconds = _FIRST_PAUSE_SECONDS
 
     def _look_after(self) -> float | None:
-        """Do what can be done now; return when to look again, None for when woken."""
+        """Do what can be done now; return when to look again, None for when woken.
+
+        0 is after the next gathering.
+        """
         self.settle()
         if self._spool is not None:
             self._on_disk(self._spool.tidy)
@@ -346,7 +350,7 @@ class Keeper:
     def _hand_over(self) -> float | None:
         while not self._stopping and not self._broken:
             if self._lane.in_flight >= self._full_from:
-                return _FULL_SECONDS
+                return 0.0
             stored = self._lane.number_stored
             rows = self._next_rows()
             if not rows:
@@ -359,7 +363,7 @@ class Keeper:
                 continue
             for row in rows:
                 if not self._hand_over_one(row):
-                    return _FULL_SECONDS
+                    return 0.0
         return _FIRST_PAUSE_SECONDS if self._broken else None
 
     def _take_waiting_past_disk(self) -> None:
