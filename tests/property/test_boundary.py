@@ -49,7 +49,7 @@ SCALARS = st.one_of(
             np.bool_(True),
             np.str_("text"),
             np.bytes_(b"text"),
-            np.datetime64("NaT"),
+            np.datetime64("NaT", "ns"),
             np.datetime64(5, "s"),
             np.datetime64(2**62, "h"),
             np.timedelta64(5, "ns"),

@@ -96,7 +96,7 @@ def test_what_is_no_point_in_time(moment, message):
 
 def test_not_a_time():
     with pytest.raises(ValueError, match="timestamp: NaT is not a point in time"):
-        sent(np.datetime64("NaT"))
+        sent(np.datetime64("NaT", "ns"))
 
 
 @pytest.mark.parametrize("unit", ["Y", "M", "W", "D", "h", "m", "s", "ms", "us", "ns", "ps", "as"])
