@@ -17,8 +17,8 @@ from confluent_kafka import Producer
 
 import atomwire
 from atomwire.bus import BusSettings, EventBus, EventConsumer
-from atomwire.bus.config import producer_properties
 from atomwire.bus.log import RateLimitedLog
+from atomwire.bus.properties import producer_properties
 from benchmarks.bus import events
 from benchmarks.bus.brokers import Broker
 

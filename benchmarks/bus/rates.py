@@ -13,8 +13,8 @@ from confluent_kafka import Producer
 
 import atomwire
 from atomwire.bus import BusSettings, EventBus
-from atomwire.bus.config import producer_properties
 from atomwire.bus.log import RateLimitedLog
+from atomwire.bus.properties import producer_properties
 from benchmarks.bus import events
 from benchmarks.bus.brokers import Broker
 from tests.broker.go_service import GoService

@@ -1,6 +1,22 @@
 """FlatBuffers events over Kafka at the speed of memory."""
 
-from atomwire._codec import (
+from atomwire.bus import (
+    BusClosedError,
+    BusError,
+    BusFullError,
+    BusSettings,
+    BusStats,
+    ConsumerError,
+    DeliveryError,
+    EventBatch,
+    EventBus,
+    EventConsumer,
+    EventTooLargeError,
+    PublishError,
+    SettingsError,
+    SpoolError,
+)
+from atomwire.codec._codec import (
     Encoder,
     encode,
     encode_into,
@@ -19,27 +35,11 @@ from atomwire._codec import (
     peek_user_id,
     verify,
 )
-from atomwire.bus import (
-    BusClosedError,
-    BusError,
-    BusFullError,
-    BusSettings,
-    BusStats,
-    ConsumerError,
-    DeliveryError,
-    EventBatch,
-    EventBus,
-    EventConsumer,
-    EventTooLargeError,
-    PublishError,
-    SettingsError,
-    SpoolError,
-)
-from atomwire.cell_error import CellError
-from atomwire.errors import InvalidEventError
-from atomwire.event import Event, decode
-from atomwire.event_type import EventType
-from atomwire.molecules import Molecule, Molecules
+from atomwire.codec.cell_error import CellError
+from atomwire.codec.errors import InvalidEventError
+from atomwire.codec.event import Event, decode
+from atomwire.codec.event_type import EventType
+from atomwire.codec.molecules import Molecule, Molecules
 
 __all__ = [
     "BusClosedError",

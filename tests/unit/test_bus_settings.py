@@ -6,7 +6,7 @@ import json
 import pytest
 
 from atomwire.bus import BusError, BusSettings, EventBus, SettingsError
-from atomwire.bus.config import consumer_properties, producer_properties
+from atomwire.bus.properties import consumer_properties, producer_properties
 from atomwire.bus.security import without_secrets
 
 PASSWORD = "correct horse battery"

@@ -6,7 +6,7 @@ import pytest
 from confluent_kafka import Consumer, Producer, TopicPartition
 
 from atomwire.bus import ConsumerError, EventConsumer
-from atomwire.bus.dead_letters import DeadLetters
+from atomwire.bus.consume.dead_letters import DeadLetters
 from tests.support.bus import PATIENCE, TOPIC, event
 
 
@@ -108,7 +108,7 @@ def test_what_was_set_apart_is_committed_with_the_rest(produce, consumer, embedd
 def test_nothing_is_committed_before_the_acknowledgement(produce, consumer, monkeypatch):
     produce(b"nonsense", event(number=1))
     reader = consumer()
-    monkeypatch.setattr("atomwire.bus.dead_letters._PATIENCE_SECONDS", 0.0)
+    monkeypatch.setattr("atomwire.bus.consume.dead_letters._PATIENCE_SECONDS", 0.0)
     # The report of success does not come.
     monkeypatch.setattr(DeadLetters, "_on_delivery", lambda *_: None)
     batch = next(batch for batch in reader.batches(max_wait=PATIENCE) if len(batch))

@@ -17,6 +17,8 @@ from atomwire import CellError, Encoder, Molecules
 TRACE_ID = "4bf92f3577b34da6a3ce929d0e0e4736"
 HASH = 0x0F0E0D0C0B0A09080706050403020100
 
+NAT = np.datetime64("NaT", "ns")
+
 
 def cell_of(buf):
     atomwire.verify(buf)
@@ -137,7 +139,11 @@ def test_a_timestamp_as_datetime():
         ({"value": "\ud800"}, ValueError, r"text_commentary: '\\ud800' cannot be UTF-8"),
         ({"value": CellError("\ud800")}, ValueError, r"error_value: .* cannot be UTF-8"),
         ({"value": dt.date(1, 1, 1)}, ValueError, "date_value: .* is outside the range"),
-        ({"value": np.datetime64("NaT", "ns")}, ValueError, "date_value: NaT is not a point in time"),
+        (
+            {"value": NAT},
+            ValueError,
+            "date_value: NaT is not a point in time",
+        ),
         ({"coordinate_hash": -1}, ValueError, "coordinate_hash: -1 does not fit into 128 bits"),
         ({"coordinate_hash": 2**128}, ValueError, "coordinate_hash: 3.* does not fit into 128"),
         ({"coordinate_hash": np.int8(-1)}, ValueError, "coordinate_hash: -1 does not fit"),

@@ -10,7 +10,7 @@ import textwrap
 import pytest
 
 from atomwire.bus import BusStats, DeliveryError, EventBus
-from atomwire.bus.spool import Spool
+from atomwire.bus.publish.spool import Spool
 from tests.support.bus import PATIENCE, TOPIC, event, nobody, read
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="the platform has no fork")

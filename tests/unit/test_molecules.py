@@ -14,6 +14,8 @@ HASHES = [1, 2**64, 2**128 - 1]
 PAIRS = np.array([[1, 0], [0, 1], [2**64 - 1, 2**64 - 1]], np.uint64)
 COUNT = len(HASHES)
 
+NAT = np.datetime64("NaT", "ns")
+
 
 def through(molecules):
     """Send molecules over the wire and return the rows that arrive."""
@@ -291,7 +293,12 @@ def test_masks_of_any_kind(given, expected):
             ValueError,
             r"timestamp\[1\]: 9999 is outside the range of 64-bit nanoseconds",
         ),
-        ("timestamp", [0, np.datetime64("NaT", "ns"), 0], ValueError, r"timestamp\[1\]: NaT is not a"),
+        (
+            "timestamp",
+            [0, NAT, 0],
+            ValueError,
+            r"timestamp\[1\]: NaT is not a",
+        ),
         ("boolean_value", 1, TypeError, "boolean_value: 1 is a int, not a bool"),
         ("boolean_value", [True, 0, None], TypeError, r"boolean_value\[1\]: 0 is a int, not a"),
         ("boolean_value", np.zeros(3, np.uint8), TypeError, "boolean_value: uint8, must be bools"),

@@ -2,8 +2,8 @@
 
 import confluent_kafka.cimpl
 
-from atomwire import _codec
-from atomwire._rdkafka import missing_from
+from atomwire.bus.publish._rdkafka import missing_from
+from atomwire.codec import _codec
 
 
 def test_it_is_the_one_of_confluent_kafka():

@@ -12,7 +12,7 @@ import threading
 import pytest
 
 from atomwire.bus import BusStats, DeliveryError, EventBus, SettingsError, SpoolError
-from atomwire.bus.spool import Spool
+from atomwire.bus.publish.spool import Spool
 from tests.support.bus import PATIENCE, TOPIC, by_tenant, event, eventually, nobody, read
 
 ROOM = 2**30

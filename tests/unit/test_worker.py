@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from atomwire.bus.worker import Worker
+from atomwire.bus.publish.worker import Worker
 from tests.support.bus import PATIENCE
 
 

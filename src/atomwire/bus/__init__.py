@@ -1,7 +1,8 @@
 """The event bus: AtomEvents through Kafka."""
 
-from atomwire.bus.batch import EventBatch
-from atomwire.bus.consumer import EventConsumer
+from atomwire.bus.consume.batch import EventBatch
+from atomwire.bus.consume.consumer import EventConsumer
+from atomwire.bus.consume.stream import BatchStream
 from atomwire.bus.errors import (
     BusClosedError,
     BusError,
@@ -13,10 +14,9 @@ from atomwire.bus.errors import (
     SettingsError,
     SpoolError,
 )
-from atomwire.bus.producer import EventBus
+from atomwire.bus.publish.event_bus import EventBus
+from atomwire.bus.publish.stats import BusStats
 from atomwire.bus.settings import BusSettings
-from atomwire.bus.stats import BusStats
-from atomwire.bus.stream import BatchStream
 
 __all__ = [
     "BatchStream",

@@ -10,8 +10,17 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Literal, Self
 
 from atomwire.bus.errors import SettingsError
-from atomwire.bus.rules import Flag, Number, OneOf, Optional, Place, Properties, Rule, Secret
 from atomwire.bus.security import PROPERTIES, check_security
+from atomwire.bus.setting_rules import (
+    Flag,
+    Number,
+    OneOf,
+    Optional,
+    Place,
+    Properties,
+    Rule,
+    Secret,
+)
 
 __all__ = ["BusSettings"]
 

@@ -7,8 +7,8 @@ from typing import Final
 from confluent_kafka import KafkaError, KafkaException, Producer
 
 from atomwire.bus import BusSettings, SettingsError
-from atomwire.bus.config import make_client, producer_properties
 from atomwire.bus.log import RateLimitedLog
+from atomwire.bus.properties import make_client, producer_properties
 from atomwire.cli.errors import CommandError
 
 PATIENCE: Final = 5.0

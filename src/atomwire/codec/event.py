@@ -5,10 +5,10 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from atomwire import _codec
-from atomwire._views import MessageColumns
-from atomwire.event_type import EventType
-from atomwire.molecules import Molecules
+from atomwire.codec import _codec
+from atomwire.codec.columns_out import MessageColumns
+from atomwire.codec.event_type import EventType
+from atomwire.codec.molecules import Molecules
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer

@@ -6,9 +6,9 @@ import threading
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
-from atomwire.bus.config import make_client, producer_properties
 from atomwire.bus.errors import ConsumerError
 from atomwire.bus.log import RateLimitedLog
+from atomwire.bus.properties import make_client, producer_properties
 from atomwire.bus.settings import BusSettings
 
 __all__ = ["DeadLetters"]

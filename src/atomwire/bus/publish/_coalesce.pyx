@@ -10,7 +10,7 @@ from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_CheckExact, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from libc.string cimport memcmp, memcpy
 
-from atomwire._codec cimport (
+from atomwire.codec._codec cimport (
     Bytes,
     EncodeError,
     Envelope,
@@ -28,7 +28,7 @@ from atomwire._codec cimport (
     write_envelope,
     write_uuid7,
 )
-from atomwire._rdkafka cimport NativeProducer, Settled
+from atomwire.bus.publish._rdkafka cimport NativeProducer, Settled
 from libc.stdint cimport int64_t, uint8_t, uint64_t
 from libcpp cimport bool as cbool
 
@@ -38,15 +38,15 @@ from operator import index
 
 import numpy as np
 
-from atomwire._codec import (
+from atomwire.codec._codec import (
     EVENT_TYPE_MOLECULE_WRITE,
     Encoder,
     peek_tenant_id,
     peek_timestamp,
 )
-from atomwire.cell_error import CellError
-from atomwire.errors import InvalidEventError
-from atomwire.timestamps import unix_nanoseconds as unix_nanoseconds_of
+from atomwire.codec.cell_error import CellError
+from atomwire.codec.errors import InvalidEventError
+from atomwire.codec.timestamps import unix_nanoseconds as unix_nanoseconds_of
 
 cdef extern from "accumulate.hpp" namespace "atomwire" nogil:
     cdef enum class CellKind(uint8_t):

@@ -12,14 +12,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from atomwire._rdkafka import keep_forever
 from atomwire.bus.errors import SpoolError
 from atomwire.bus.log import LOGGER
-from atomwire.bus.spool_file import SpoolFile
+from atomwire.bus.publish._rdkafka import keep_forever
+from atomwire.bus.publish.spool_file import SpoolFile
 
 if TYPE_CHECKING:
-    from atomwire._coalesce import Row
-    from atomwire._rdkafka import Headers
+    from atomwire.bus.publish._coalesce import Row
+    from atomwire.bus.publish._rdkafka import Headers
 
 __all__ = ["Spool"]
 

@@ -12,18 +12,18 @@ from typing import Any, Literal, Self
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
-from atomwire._codec import verify
-from atomwire.bus.batch import EventBatch
-from atomwire.bus.config import consumer_properties, make_client
 from atomwire.bus.connection import Connection
-from atomwire.bus.dead_letters import DeadLetters
+from atomwire.bus.consume.batch import EventBatch
+from atomwire.bus.consume.dead_letters import DeadLetters
+from atomwire.bus.consume.filter import EventFilter
+from atomwire.bus.consume.stream import BatchStream
 from atomwire.bus.errors import BusClosedError, ConsumerError
-from atomwire.bus.filter import EventFilter
 from atomwire.bus.log import RateLimitedLog
-from atomwire.bus.rules import OneOf
+from atomwire.bus.properties import consumer_properties, make_client
+from atomwire.bus.setting_rules import OneOf
 from atomwire.bus.settings import BusSettings
-from atomwire.bus.stream import BatchStream
-from atomwire.errors import InvalidEventError
+from atomwire.codec._codec import verify
+from atomwire.codec.errors import InvalidEventError
 
 __all__ = ["EventConsumer"]
 

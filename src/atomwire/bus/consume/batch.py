@@ -8,8 +8,8 @@ import numpy as np
 import numpy.typing as npt
 from confluent_kafka import Message
 
-from atomwire._codec import peek_batch, peek_coordinate_hashes, peek_molecule_count
-from atomwire.event import Event, decode
+from atomwire.codec._codec import peek_batch, peek_coordinate_hashes, peek_molecule_count
+from atomwire.codec.event import Event, decode
 
 __all__ = ["EventBatch"]
 

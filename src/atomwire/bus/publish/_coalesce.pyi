@@ -1,9 +1,9 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import TypeAlias
 
-from atomwire._codec import Hash, Value
-from atomwire._rdkafka import Headers, NativeProducer, Settled
-from atomwire.timestamps import Timestamp
+from atomwire.bus.publish._rdkafka import Headers, NativeProducer, Settled
+from atomwire.codec._codec import Hash, Value
+from atomwire.codec.timestamps import Timestamp
 
 # Number, tenant, bytes, milliseconds and headers of an event.
 Row: TypeAlias = tuple[int, str, bytes, int, Headers | None]

@@ -13,16 +13,16 @@ from typing import TYPE_CHECKING
 
 from confluent_kafka import KafkaError
 
-from atomwire._coalesce import Lane, milliseconds_of
 from atomwire.bus.errors import DeliveryError, SpoolError
-from atomwire.bus.line import Line
 from atomwire.bus.log import LOGGER, RateLimitedLog
-from atomwire.bus.spool import Spool
-from atomwire.bus.worker import Worker
+from atomwire.bus.publish._coalesce import Lane, milliseconds_of
+from atomwire.bus.publish.line import Line
+from atomwire.bus.publish.spool import Spool
+from atomwire.bus.publish.worker import Worker
 
 if TYPE_CHECKING:
-    from atomwire._coalesce import Row
-    from atomwire._rdkafka import Headers
+    from atomwire.bus.publish._coalesce import Row
+    from atomwire.bus.publish._rdkafka import Headers
 
 __all__ = ["Keeper"]
 

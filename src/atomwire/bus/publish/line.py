@@ -9,10 +9,10 @@ from collections.abc import Callable
 
 from confluent_kafka import KafkaError
 
-from atomwire._rdkafka import NativeProducer, keep_forever
 from atomwire.bus.connection import Connection
 from atomwire.bus.log import RateLimitedLog
-from atomwire.bus.poller import Poller
+from atomwire.bus.publish._rdkafka import NativeProducer, keep_forever
+from atomwire.bus.publish.poller import Poller
 
 __all__ = ["Line"]
 

@@ -29,9 +29,9 @@ from uuid import UUID
 
 import numpy as np
 
-from atomwire.cell_error import CellError
-from atomwire.errors import InvalidEventError
-from atomwire.timestamps import unix_nanoseconds as unix_nanoseconds_of
+from atomwire.codec.cell_error import CellError
+from atomwire.codec.errors import InvalidEventError
+from atomwire.codec.timestamps import unix_nanoseconds as unix_nanoseconds_of
 
 UUID_TEXT = re.compile("[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 TRACE_ID_TEXT = re.compile("[0-9a-fA-F]{32}")
@@ -413,7 +413,7 @@ cdef object event_type(int8_t value):
     # Imported late: EventType takes its values from this module.
     global EVENT_TYPE
     if EVENT_TYPE is None:
-        from atomwire.event_type import EventType as EVENT_TYPE
+        from atomwire.codec.event_type import EventType as EVENT_TYPE
     return EVENT_TYPE(value)
 
 

@@ -7,8 +7,8 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from atomwire import _codec
-from atomwire._columns import FIELDS, Column
+from atomwire.codec import _codec
+from atomwire.codec.columns_in import FIELDS, Column
 
 Array: TypeAlias = npt.NDArray[Any]
 

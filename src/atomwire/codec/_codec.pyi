@@ -7,10 +7,10 @@ import numpy as np
 import numpy.typing as npt
 from typing_extensions import Buffer
 
-from atomwire.cell_error import CellError
-from atomwire.event_type import EventType
-from atomwire.molecules import Molecules
-from atomwire.timestamps import Timestamp
+from atomwire.codec.cell_error import CellError
+from atomwire.codec.event_type import EventType
+from atomwire.codec.molecules import Molecules
+from atomwire.codec.timestamps import Timestamp
 
 class _Message(Protocol):
     def value(self) -> bytes | None: ...

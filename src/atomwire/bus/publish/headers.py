@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from atomwire import _rdkafka
-from atomwire._codec import peek_trace_id, peek_type
-from atomwire.bus.trace import traceparent
+from atomwire.bus.publish import _rdkafka
+from atomwire.bus.telemetry import traceparent
+from atomwire.codec._codec import peek_trace_id, peek_type
 
 __all__ = ["Headers", "message_headers", "own_headers"]
 

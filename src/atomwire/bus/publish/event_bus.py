@@ -13,10 +13,6 @@ from typing import TYPE_CHECKING, Any, Self, cast
 
 from confluent_kafka import KafkaError
 
-from atomwire._coalesce import Lane, Publisher
-from atomwire._codec import Encoder, peek_molecule_count
-from atomwire._rdkafka import Settled
-from atomwire.bus.config import make_producer, producer_properties
 from atomwire.bus.errors import (
     BusClosedError,
     BusFullError,
@@ -24,21 +20,25 @@ from atomwire.bus.errors import (
     EventTooLargeError,
     PublishError,
 )
-from atomwire.bus.exits import OPEN_BUSES, close_at_exit_of_child
-from atomwire.bus.keeper import Keeper
-from atomwire.bus.line import Line
-from atomwire.bus.linger import Linger
 from atomwire.bus.log import LOGGER, RateLimitedLog
-from atomwire.bus.message import Headers, message_headers, own_headers
+from atomwire.bus.properties import make_producer, producer_properties
+from atomwire.bus.publish._coalesce import Lane, Publisher
+from atomwire.bus.publish._rdkafka import Settled
+from atomwire.bus.publish.headers import Headers, message_headers, own_headers
+from atomwire.bus.publish.keeper import Keeper
+from atomwire.bus.publish.lifecycle import OPEN_BUSES, close_at_exit_of_child
+from atomwire.bus.publish.line import Line
+from atomwire.bus.publish.linger import Linger
+from atomwire.bus.publish.spool import Spool
+from atomwire.bus.publish.stats import BusStats
 from atomwire.bus.settings import BusSettings
-from atomwire.bus.spool import Spool
-from atomwire.bus.stats import BusStats
-from atomwire.molecules import Molecules
-from atomwire.timestamps import Timestamp
+from atomwire.codec._codec import Encoder, peek_molecule_count
+from atomwire.codec.molecules import Molecules
+from atomwire.codec.timestamps import Timestamp
 
 if TYPE_CHECKING:
-    from atomwire._codec import Hash, Value
-    from atomwire._rdkafka import Headers as RawHeaders
+    from atomwire.bus.publish._rdkafka import Headers as RawHeaders
+    from atomwire.codec._codec import Hash, Value
 
 __all__ = ["EventBus"]
 

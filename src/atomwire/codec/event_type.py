@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import IntEnum
 
-from atomwire import _codec
+from atomwire.codec import _codec
 
 
 class EventType(IntEnum):

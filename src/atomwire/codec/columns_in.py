@@ -10,8 +10,8 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from atomwire import _codec
-from atomwire.timestamps import farthest, unix_nanoseconds
+from atomwire.codec import _codec
+from atomwire.codec.timestamps import farthest, unix_nanoseconds
 
 Array: TypeAlias = npt.NDArray[Any]
 

@@ -8,10 +8,10 @@ from typing import Any, NamedTuple, TypeAlias, overload
 import numpy as np
 import numpy.typing as npt
 
-from atomwire import _codec, _columns
-from atomwire._columns import FIELDS, Column
-from atomwire._views import MessageColumns
-from atomwire.cell_error import CellError
+from atomwire.codec import _codec, columns_in
+from atomwire.codec.cell_error import CellError
+from atomwire.codec.columns_in import FIELDS, Column
+from atomwire.codec.columns_out import MessageColumns
 
 Array: TypeAlias = npt.NDArray[Any]
 
@@ -106,18 +106,18 @@ class Molecules:
         timestamp: Any = None,
         security_mask: Any = None,
     ) -> None:
-        hashes = _columns.hashes(coordinate_hash)
+        hashes = columns_in.hashes(coordinate_hash)
         count = len(hashes)
         self._count = count
         self._columns: list[Column | None] = [
             Column(hashes),
-            _columns.numbers("numeric_value", numeric_value, count),
-            _columns.texts("text_commentary", text_commentary, count),
-            _columns.times("date_value", date_value, count),
-            _columns.booleans("boolean_value", boolean_value, count),
-            _columns.texts("error_value", error_value, count),
-            _columns.times("timestamp", timestamp, count),
-            _columns.masks("security_mask", security_mask, count),
+            columns_in.numbers("numeric_value", numeric_value, count),
+            columns_in.texts("text_commentary", text_commentary, count),
+            columns_in.times("date_value", date_value, count),
+            columns_in.booleans("boolean_value", boolean_value, count),
+            columns_in.texts("error_value", error_value, count),
+            columns_in.times("timestamp", timestamp, count),
+            columns_in.masks("security_mask", security_mask, count),
         ]
         self._source: MessageColumns | None = None
         self._native: _codec.Columns | None = None
@@ -236,7 +236,7 @@ class Molecules:
         if not isinstance(other, Molecules):
             return NotImplemented
         return self._count == other._count and all(
-            _columns.equal(self._column(field), other._column(field), self._count)
+            columns_in.equal(self._column(field), other._column(field), self._count)
             for field in range(len(FIELDS))
         )
 

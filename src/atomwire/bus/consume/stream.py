@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
 
-from atomwire.bus.batch import EventBatch
+from atomwire.bus.consume.batch import EventBatch
 
 __all__ = ["BatchStream"]
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import logging
 import threading
 
-from atomwire._coalesce import Lane
 from atomwire.bus.log import RateLimitedLog
-from atomwire.bus.worker import Worker
+from atomwire.bus.publish._coalesce import Lane
+from atomwire.bus.publish.worker import Worker
 
 __all__ = ["Linger"]
 

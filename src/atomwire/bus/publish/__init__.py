@@ -1,0 +1,1 @@
+"""The way in: events from their publisher to the broker."""
