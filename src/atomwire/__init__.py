@@ -1,22 +1,6 @@
 """FlatBuffers events over Kafka at the speed of memory."""
 
-from atomwire.bus import (
-    BusClosedError,
-    BusError,
-    BusFullError,
-    BusSettings,
-    BusStats,
-    ConsumerError,
-    DeliveryError,
-    EventBatch,
-    EventBus,
-    EventConsumer,
-    EventTooLargeError,
-    PublishError,
-    SettingsError,
-    SpoolError,
-)
-from atomwire.codec._codec import (
+from atomwire._native import (
     Encoder,
     encode,
     encode_into,
@@ -34,6 +18,22 @@ from atomwire.codec._codec import (
     peek_type,
     peek_user_id,
     verify,
+)
+from atomwire.bus import (
+    BusClosedError,
+    BusError,
+    BusFullError,
+    BusSettings,
+    BusStats,
+    ConsumerError,
+    DeliveryError,
+    EventBatch,
+    EventBus,
+    EventConsumer,
+    EventTooLargeError,
+    PublishError,
+    SettingsError,
+    SpoolError,
 )
 from atomwire.codec.cell_error import CellError
 from atomwire.codec.errors import InvalidEventError

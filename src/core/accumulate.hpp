@@ -4,28 +4,13 @@
 #include <string>
 #include <vector>
 
-#include "columns.hpp"
+#include "cell.hpp"
 
 namespace atomwire {
 
-enum class CellKind : uint8_t { none, number, text, date, boolean, error };
-
-struct Cell {
-  uint8_t hash[kHashBytes];
-  CellKind kind = CellKind::none;
-  bool truth = false;
-  bool has_timestamp = false;
-  bool has_mask = false;
-  double number = 0;
-  int64_t date = 0;
-  int64_t timestamp = 0;
-  uint64_t mask = 0;
-  Text text;  // of a text or an error; copied when the cell is appended
-};
-
 class Accumulator {
  public:
-  // False when there is no memory; the rows are then as they were.
+  // False when there is no memory; the rows are then as they were. Texts are copied.
   bool append(const Cell& cell) noexcept;
   // The rows as columns, until the next append or clear; null when there is no memory.
   const MoleculeColumns* columns() noexcept;

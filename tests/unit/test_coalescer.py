@@ -2,11 +2,21 @@
 
 import datetime as dt
 import threading
+from itertools import pairwise
 
 import numpy as np
 import pytest
 
-from atomwire import CellError, Encoder, Molecules, decode, verify
+from atomwire import (
+    CellError,
+    Encoder,
+    EventType,
+    Molecules,
+    decode,
+    encode,
+    peek_event_id,
+    verify,
+)
 from atomwire.bus import BusClosedError, BusStats, EventBus, EventTooLargeError
 from tests.support.bus import PATIENCE, TOPIC, event, eventually, read
 
@@ -26,6 +36,17 @@ def events(broker, count):
     for message in messages:
         verify(message.value())
     return [decode(message.value()) for message in messages]
+
+
+def test_ids_of_the_bus_and_of_the_codec_come_from_one_clock(embedded_broker):
+    ids = []
+    with EventBus(embedded_broker.bootstrap_servers, TOPIC, linger_ms=0) as bus:
+        for number in range(1_000):
+            ids.append(peek_event_id(encode("acme", type=EventType.HEARTBEAT)))
+            bus.write("acme", number, float(number))
+    written = [each.event_id for each in events(embedded_broker, 1_000)]
+    both = [each for pair in zip(ids, written, strict=True) for each in pair]
+    assert all(before < after for before, after in pairwise(both))
 
 
 def hashes(broker, count) -> list[list[int]]:

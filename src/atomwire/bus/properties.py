@@ -7,9 +7,9 @@ from typing import Any, TypeVar
 
 from confluent_kafka import KafkaException
 
+from atomwire._native import NativeProducer, Settled
 from atomwire.bus.errors import SettingsError
 from atomwire.bus.log import RateLimitedLog
-from atomwire.bus.publish._rdkafka import NativeProducer, Settled
 from atomwire.bus.security import security_properties, without_secrets
 from atomwire.bus.settings import BusSettings
 

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from atomwire.codec import _codec
+from atomwire import _native
 from atomwire.codec.timestamps import farthest, unix_nanoseconds
 
 Array: TypeAlias = npt.NDArray[Any]
@@ -181,7 +181,7 @@ def texts(field: str, given: Any, count: int) -> Column | None:
     rows = _rows_of_texts(field, given)
     if len(rows) != count:
         raise ValueError(f"{field}: {len(rows)} rows, but coordinate_hash has {count}")
-    values, any_present = _codec.text_array(field, rows, count)
+    values, any_present = _native.text_array(field, rows, count)
     return Column(values) if any_present else None
 
 
@@ -216,12 +216,12 @@ def equal(one: Column | None, other: Column | None, count: int) -> bool:
 
 def _split(field: str, given: Any, blank: Any, convert: Any) -> tuple[Array, Any]:
     if isinstance(given, np.ma.MaskedArray):
-        mask = given.mask
-        return _native(np.asarray(given.data)), None if mask is np.ma.nomask else np.asarray(mask)
+        absent = None if given.mask is np.ma.nomask else np.asarray(given.mask)
+        return _in_native_order(np.asarray(given.data)), absent
     if hasattr(given, "__array__"):
         array = np.asarray(given)
         if array.dtype.kind != "O":
-            return _native(array), None
+            return _in_native_order(array), None
         given = array.tolist()
         if array.ndim == 0:
             return np.asarray(_converted(field, given, convert)), None
@@ -307,7 +307,7 @@ def _to_bool(each: Any) -> bool:
     return bool(each)
 
 
-def _native(array: Array) -> Array:
+def _in_native_order(array: Array) -> Array:
     return array if array.dtype.isnative else array.astype(array.dtype.newbyteorder("="))
 
 

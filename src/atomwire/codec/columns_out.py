@@ -7,7 +7,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from atomwire.codec import _codec
+from atomwire import _native
 from atomwire.codec.columns_in import FIELDS, Column
 
 Array: TypeAlias = npt.NDArray[Any]
@@ -34,7 +34,7 @@ class MessageColumns:
 
     __slots__ = ("_buffer", "_gathered", "_layout")
 
-    def __init__(self, buffer: bytes, layout: _codec.Layout) -> None:
+    def __init__(self, buffer: bytes, layout: _native.Layout) -> None:
         self._buffer = buffer
         self._layout = layout
         self._gathered: dict[int, Column] | None = None
@@ -55,8 +55,8 @@ class MessageColumns:
         if present == 0:
             return None
         if field in _TEXTS:
-            texts = _codec.texts(self._buffer, field, count)
-            return Column(_codec.text_array(FIELDS[field], texts, count)[0])
+            texts = _native.texts(self._buffer, field, count)
+            return Column(_native.text_array(FIELDS[field], texts, count)[0])
         if self._viewable(field):
             start = layout.hashes if field == _HASH else position
             shape = _shape(field, count)
@@ -73,7 +73,7 @@ class MessageColumns:
 
     def _absent(self, field: int) -> npt.NDArray[np.bool_]:
         absent = np.empty(self._layout.count, np.bool_)
-        _codec.gather(self._buffer, self._layout, {}, {field: absent})
+        _native.gather(self._buffer, self._layout, {}, {field: absent})
         return absent
 
     def _gather(self) -> dict[int, Column]:
@@ -88,7 +88,7 @@ class MessageColumns:
                 values[field] = np.empty(_shape(field, count), dtype)
                 if present != count:
                     absent[field] = np.empty(count, np.bool_)
-        _codec.gather(self._buffer, layout, values, absent)
+        _native.gather(self._buffer, layout, values, absent)
         if _BOOLEAN in values:
             # Any byte but zero is true on the wire, which a numpy bool must not hold.
             values[_BOOLEAN] = values[_BOOLEAN] != 0

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from atomwire.codec import _codec
+from atomwire import _native
 from atomwire.codec.columns_out import MessageColumns
 from atomwire.codec.event_type import EventType
 from atomwire.codec.molecules import Molecules
@@ -20,51 +20,51 @@ class Event:
     Made by `decode`.
     """
 
-    def __init__(self, buffer: bytes, layout: _codec.Layout) -> None:
+    def __init__(self, buffer: bytes, layout: _native.Layout) -> None:
         self._buffer = buffer
         self._layout = layout
 
     @property
     def event_id(self) -> str | None:
         """UUID text; consumers deduplicate on it."""
-        return _codec.peek_event_id(self._buffer)
+        return _native.peek_event_id(self._buffer)
 
     @property
     def trace_id(self) -> str | None:
         """OpenTelemetry trace id, 32 hex characters."""
-        return _codec.peek_trace_id(self._buffer)
+        return _native.peek_trace_id(self._buffer)
 
     @property
     def timestamp(self) -> int:
         """Unix nanoseconds."""
-        return _codec.peek_timestamp(self._buffer)
+        return _native.peek_timestamp(self._buffer)
 
     @property
     def type(self) -> EventType:
         """What kind of change it carries."""
-        return _codec.peek_type(self._buffer)
+        return _native.peek_type(self._buffer)
 
     @property
     def tenant_id(self) -> str:
         """The tenant, never empty."""
-        tenant_id = _codec.peek_tenant_id(self._buffer)
+        tenant_id = _native.peek_tenant_id(self._buffer)
         assert tenant_id is not None  # verified
         return tenant_id
 
     @property
     def user_id(self) -> str | None:
         """Who made the change."""
-        return _codec.peek_user_id(self._buffer)
+        return _native.peek_user_id(self._buffer)
 
     @property
     def schema_payload(self) -> str | None:
         """JSON text, for structural changes."""
-        return _codec.peek_schema_payload(self._buffer)
+        return _native.peek_schema_payload(self._buffer)
 
     @property
     def region(self) -> str | None:
         """The region that all molecules share; None when mixed."""
-        return _codec.peek_region(self._buffer)
+        return _native.peek_region(self._buffer)
 
     @cached_property
     def molecules(self) -> Molecules:
@@ -95,4 +95,4 @@ def decode(buf: Buffer) -> Event:
         When `verify` refuses it.
     """
     buffer = buf if type(buf) is bytes else bytes(memoryview(buf))
-    return Event(buffer, _codec.scan(buffer))
+    return Event(buffer, _native.scan(buffer))

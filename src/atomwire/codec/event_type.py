@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import IntEnum
 
-from atomwire.codec import _codec
+from atomwire import _native
 
 
 class EventType(IntEnum):
@@ -14,11 +14,11 @@ class EventType(IntEnum):
     named ``TYPE_<number>``, so that it can be compared, logged and passed on.
     """
 
-    UNKNOWN = _codec.EVENT_TYPE_UNKNOWN
-    MOLECULE_WRITE = _codec.EVENT_TYPE_MOLECULE_WRITE
-    CALC_REQUEST = _codec.EVENT_TYPE_CALC_REQUEST
-    SCHEMA_CHANGE = _codec.EVENT_TYPE_SCHEMA_CHANGE
-    HEARTBEAT = _codec.EVENT_TYPE_HEARTBEAT
+    UNKNOWN = _native.EVENT_TYPE_UNKNOWN
+    MOLECULE_WRITE = _native.EVENT_TYPE_MOLECULE_WRITE
+    CALC_REQUEST = _native.EVENT_TYPE_CALC_REQUEST
+    SCHEMA_CHANGE = _native.EVENT_TYPE_SCHEMA_CHANGE
+    HEARTBEAT = _native.EVENT_TYPE_HEARTBEAT
 
     @classmethod
     def _missing_(cls, value: object) -> EventType | None:

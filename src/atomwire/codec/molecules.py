@@ -8,7 +8,8 @@ from typing import Any, NamedTuple, TypeAlias, overload
 import numpy as np
 import numpy.typing as npt
 
-from atomwire.codec import _codec, columns_in
+from atomwire import _native
+from atomwire.codec import columns_in
 from atomwire.codec.cell_error import CellError
 from atomwire.codec.columns_in import FIELDS, Column
 from atomwire.codec.columns_out import MessageColumns
@@ -93,7 +94,7 @@ class Molecules:
     True
     """
 
-    __slots__ = ("_columns", "_count", "_native", "_source")
+    __slots__ = ("_columns", "_count", "_memory", "_source")
 
     def __init__(
         self,
@@ -120,7 +121,7 @@ class Molecules:
             columns_in.masks("security_mask", security_mask, count),
         ]
         self._source: MessageColumns | None = None
-        self._native: _codec.Columns | None = None
+        self._memory: _native.Columns | None = None
 
     @classmethod
     def _from_columns(cls, count: int, columns: Sequence[Column | None]) -> Molecules:
@@ -129,7 +130,7 @@ class Molecules:
         molecules._count = count
         molecules._columns = list(columns)
         molecules._source = None
-        molecules._native = None
+        molecules._memory = None
         return molecules
 
     @classmethod
@@ -146,11 +147,11 @@ class Molecules:
             column = self._columns[field] = self._source.column(field)
         return column
 
-    def _native_columns(self) -> _codec.Columns:
-        if self._native is None:
+    def _native_columns(self) -> _native.Columns:
+        if self._memory is None:
             columns = tuple(self._column(field) for field in range(len(FIELDS)))
-            self._native = _codec.Columns(self._count, columns)
-        return self._native
+            self._memory = _native.Columns(self._count, columns)
+        return self._memory
 
     def _array(self, field: int) -> Array | None:
         column = self._column(field)

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from confluent_kafka import Message
 
-from atomwire.codec._codec import peek_batch, peek_coordinate_hashes, peek_molecule_count
+from atomwire._native import peek_batch, peek_coordinate_hashes, peek_molecule_count
 from atomwire.codec.event import Event, decode
 
 __all__ = ["EventBatch"]

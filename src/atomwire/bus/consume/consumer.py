@@ -12,6 +12,7 @@ from typing import Any, Literal, Self
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
+from atomwire._native import verify
 from atomwire.bus.connection import Connection
 from atomwire.bus.consume.batch import EventBatch
 from atomwire.bus.consume.dead_letters import DeadLetters
@@ -22,7 +23,6 @@ from atomwire.bus.log import RateLimitedLog
 from atomwire.bus.properties import consumer_properties, make_client
 from atomwire.bus.setting_rules import OneOf
 from atomwire.bus.settings import BusSettings
-from atomwire.codec._codec import verify
 from atomwire.codec.errors import InvalidEventError
 
 __all__ = ["EventConsumer"]

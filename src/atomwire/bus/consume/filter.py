@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TypeVar
 
+from atomwire._native import peek_region, peek_type
 from atomwire.bus.errors import SettingsError
-from atomwire.codec._codec import peek_region, peek_type
 
 __all__ = ["EventFilter"]
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Self, cast
 
 from confluent_kafka import KafkaError
 
+from atomwire._native import Encoder, Lane, Publisher, Settled, peek_molecule_count
 from atomwire.bus.errors import (
     BusClosedError,
     BusFullError,
@@ -22,8 +23,6 @@ from atomwire.bus.errors import (
 )
 from atomwire.bus.log import LOGGER, RateLimitedLog
 from atomwire.bus.properties import make_producer, producer_properties
-from atomwire.bus.publish._coalesce import Lane, Publisher
-from atomwire.bus.publish._rdkafka import Settled
 from atomwire.bus.publish.headers import Headers, message_headers, own_headers
 from atomwire.bus.publish.keeper import Keeper
 from atomwire.bus.publish.lifecycle import OPEN_BUSES, close_at_exit_of_child
@@ -32,13 +31,12 @@ from atomwire.bus.publish.linger import Linger
 from atomwire.bus.publish.spool import Spool
 from atomwire.bus.publish.stats import BusStats
 from atomwire.bus.settings import BusSettings
-from atomwire.codec._codec import Encoder, peek_molecule_count
 from atomwire.codec.molecules import Molecules
 from atomwire.codec.timestamps import Timestamp
 
 if TYPE_CHECKING:
-    from atomwire.bus.publish._rdkafka import Headers as RawHeaders
-    from atomwire.codec._codec import Hash, Value
+    from atomwire._native import Hash, Value
+    from atomwire._native import Headers as RawHeaders
 
 __all__ = ["EventBus"]
 

@@ -4,23 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from atomwire.bus.publish import _rdkafka
+from atomwire import _native
+from atomwire._native import peek_trace_id, peek_type
 from atomwire.bus.telemetry import traceparent
-from atomwire.codec._codec import peek_trace_id, peek_type
 
 __all__ = ["Headers", "message_headers", "own_headers"]
 
 Headers = Mapping[str, str | bytes]
 
 
-def own_headers(headers: Headers | None) -> _rdkafka.Headers | None:
+def own_headers(headers: Headers | None) -> _native.Headers | None:
     """Return headers that a caller gave as the producer takes them."""
     if headers is None:
         return None
     return [(name, _bytes(name, value)) for name, value in headers.items()]
 
 
-def message_headers(event: bytes, extra: Headers | None = None) -> _rdkafka.Headers:
+def message_headers(event: bytes, extra: Headers | None = None) -> _native.Headers:
     """Return the contract's headers, the type's number and the trace if any, and `extra`."""
     headers: dict[str, str | bytes] = {"type": str(int(peek_type(event)))}
     trace_id = peek_trace_id(event)

@@ -13,16 +13,15 @@ from typing import TYPE_CHECKING
 
 from confluent_kafka import KafkaError
 
+from atomwire._native import Lane, milliseconds_of
 from atomwire.bus.errors import DeliveryError, SpoolError
 from atomwire.bus.log import LOGGER, RateLimitedLog
-from atomwire.bus.publish._coalesce import Lane, milliseconds_of
 from atomwire.bus.publish.line import Line
 from atomwire.bus.publish.spool import Spool
 from atomwire.bus.publish.worker import Worker
 
 if TYPE_CHECKING:
-    from atomwire.bus.publish._coalesce import Row
-    from atomwire.bus.publish._rdkafka import Headers
+    from atomwire._native import Headers, Row
 
 __all__ = ["Keeper"]
 

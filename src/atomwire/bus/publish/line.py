@@ -9,9 +9,9 @@ from collections.abc import Callable
 
 from confluent_kafka import KafkaError
 
+from atomwire._native import NativeProducer, keep_forever
 from atomwire.bus.connection import Connection
 from atomwire.bus.log import RateLimitedLog
-from atomwire.bus.publish._rdkafka import NativeProducer, keep_forever
 from atomwire.bus.publish.poller import Poller
 
 __all__ = ["Line"]

@@ -5,8 +5,8 @@ from __future__ import annotations
 import logging
 import threading
 
+from atomwire._native import Lane
 from atomwire.bus.log import RateLimitedLog
-from atomwire.bus.publish._coalesce import Lane
 from atomwire.bus.publish.worker import Worker
 
 __all__ = ["Linger"]

@@ -5,8 +5,8 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 
+from atomwire._native import NativeProducer
 from atomwire.bus.log import LOGGER
-from atomwire.bus.publish._rdkafka import NativeProducer
 
 __all__ = ["Poller"]
 

@@ -12,14 +12,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from atomwire._native import keep_forever
 from atomwire.bus.errors import SpoolError
 from atomwire.bus.log import LOGGER
-from atomwire.bus.publish._rdkafka import keep_forever
 from atomwire.bus.publish.spool_file import SpoolFile
 
 if TYPE_CHECKING:
-    from atomwire.bus.publish._coalesce import Row
-    from atomwire.bus.publish._rdkafka import Headers
+    from atomwire._native import Headers, Row
 
 __all__ = ["Spool"]
 

@@ -1,74 +1,11 @@
-# cython: language_level=3, boundscheck=False, wraparound=False
-"""The bus's hot path: what every event and every cell passes on its way to the producer.
-
-A `Lane` keeps the order of the calls, gathers cells, and counts. Policies, threads and the disk are
-the business of `atomwire.bus`.
-"""
-
-cimport cython
-from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
-from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_CheckExact, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
-from libc.string cimport memcmp, memcpy
-
-from atomwire.codec._codec cimport (
-    Bytes,
-    EncodeError,
-    Envelope,
-    EventField,
-    Fault,
-    MoleculeColumns,
-    MoleculePlan,
-    Text,
-    envelope_size,
-    kEventIdText,
-    kTimestamp,
-    peek_int64,
-    peek_text,
-    unix_nanoseconds,
-    write_envelope,
-    write_uuid7,
-)
-from atomwire.bus.publish._rdkafka cimport NativeProducer, Settled
-from libc.stdint cimport int64_t, uint8_t, uint64_t
-from libcpp cimport bool as cbool
+# The bus's hot path: what every event and every cell passes on its way to the producer.
+#
+# A `Lane` keeps the order of the calls, gathers cells, and counts. Policies, threads and the disk are
+# the business of `atomwire.bus`.
 
 from collections import deque
-from datetime import date as date_type
-from operator import index
-
-import numpy as np
-
-from atomwire.codec._codec import (
-    EVENT_TYPE_MOLECULE_WRITE,
-    Encoder,
-    peek_tenant_id,
-    peek_timestamp,
-)
-from atomwire.codec.cell_error import CellError
-from atomwire.codec.errors import InvalidEventError
-from atomwire.codec.timestamps import unix_nanoseconds as unix_nanoseconds_of
 
 cdef extern from "accumulate.hpp" namespace "atomwire" nogil:
-    cdef enum class CellKind(uint8_t):
-        none
-        number
-        text
-        date
-        boolean
-        error
-
-    cdef cppclass Cell:
-        uint8_t hash[16]
-        CellKind kind
-        cbool truth
-        cbool has_timestamp
-        cbool has_mask
-        double number
-        int64_t date
-        int64_t timestamp
-        uint64_t mask
-        Text text
-
     cdef cppclass Accumulator:
         cbool append(const Cell&)
         const MoleculeColumns* columns()
@@ -88,20 +25,8 @@ cdef extern from *:
       const auto now = std::chrono::steady_clock::now().time_since_epoch();
       return std::chrono::duration_cast<std::chrono::nanoseconds>(now).count();
     }
-
-    // 0 when `number` is an int of at most 128 bits, without a sign; -1 with an error set.
-    static inline int atomwire_from_int128(PyObject* number, unsigned char* little_endian) {
-    #if PY_VERSION_HEX >= 0x030D0000
-      return _PyLong_AsByteArray((PyLongObject*)number, little_endian, 16, 1, 0, 1);
-    #else
-      return _PyLong_AsByteArray((PyLongObject*)number, little_endian, 16, 1, 0);
-    #endif
-    }
     """
     int64_t steady "atomwire_steady"() noexcept nogil
-    int from_int128 "atomwire_from_int128"(object, unsigned char*) except -1
-    const char* PyUnicode_AsUTF8AndSize(object, Py_ssize_t*) except NULL
-    str PyUnicode_DecodeUTF8(const char*, Py_ssize_t, const char*)
 
     # Entered again by a thread that is inside: a finalizer or a signal handler may publish.
     cdef cppclass Mutex "std::recursive_mutex":
@@ -110,11 +35,9 @@ cdef extern from *:
         void unlock() noexcept nogil
 
 cdef int64_t NANOSECONDS_PER_MILLISECOND = 1_000_000
-cdef str BLANK_EVENT_ID = "0" * 36
 # What a message needs beside its key and value, at most (librdkafka's message format 2).
 cdef Py_ssize_t MESSAGE_OVERHEAD = 64
 cdef Py_ssize_t HEADER_OVERHEAD = 20
-cdef tuple NUMBERS = (int, float, np.integer, np.floating)
 
 
 cdef struct Address:
@@ -143,13 +66,11 @@ cdef class Cells:
         cdef Envelope envelope
         if not tenant_id:
             raise ValueError(f"tenant_id={tenant_id!r}: must not be empty")
-        set_text(&envelope.tenant_id, tenant_id)
-        if user_id is not None:
-            set_text(&envelope.user_id, user_id)
-        if region is not None:
-            set_text(&envelope.region, region)
-        set_text(&envelope.event_id, BLANK_EVENT_ID)
-        envelope.type = EVENT_TYPE_MOLECULE_WRITE
+        set_text(&envelope.tenant_id, tenant_id, "tenant_id")
+        set_text(&envelope.user_id, user_id, "user_id")
+        set_text(&envelope.region, region, "region")
+        set_text(&envelope.event_id, BLANK_EVENT_ID, "event_id")
+        envelope.type = EventType_MOLECULE_WRITE
         envelope.has_molecules = True
         size = <Py_ssize_t>envelope_size(envelope)
         head = PyBytes_FromStringAndSize(NULL, size)
@@ -779,64 +700,3 @@ cdef str tenant_of(const Address& address):
 
 cdef tuple row_of(int64_t number, bytes event, const Address& address, list headers):
     return (number, tenant_of(address), event, address.milliseconds, headers)
-
-
-# ---- What a caller gives as a cell. Whatever is wrong with it, the codec says so.
-
-cdef int fill_cell(Cell& cell, object coordinate_hash, object value, object timestamp,
-                   object security_mask) except -1:
-    cdef Py_ssize_t size
-    try:
-        set_hash(cell, coordinate_hash)
-        if type(value) is float:
-            cell.kind = CellKind.number
-            cell.number = value
-        elif isinstance(value, (bool, np.bool_)):
-            cell.kind = CellKind.boolean
-            cell.truth = bool(value)
-        elif isinstance(value, NUMBERS) and not isinstance(value, np.timedelta64):
-            cell.kind = CellKind.number
-            cell.number = value
-        elif isinstance(value, str):
-            cell.kind = CellKind.error if isinstance(value, CellError) else CellKind.text
-            set_text(&cell.text, value)
-        elif isinstance(value, (date_type, np.datetime64)):
-            cell.kind = CellKind.date
-            cell.date = unix_nanoseconds_of(value, "date_value")
-        elif value is not None:
-            raise TypeError
-        if timestamp is not None:
-            cell.has_timestamp = True
-            cell.timestamp = unix_nanoseconds_of(timestamp)
-        if security_mask is not None:
-            if isinstance(security_mask, (bool, np.timedelta64)):
-                raise TypeError
-            cell.has_mask = True
-            cell.mask = security_mask if type(security_mask) is int else index(security_mask)
-    except Exception:
-        Encoder("-").cell(coordinate_hash, value, timestamp=timestamp, security_mask=security_mask)
-        raise
-    return 0
-
-
-cdef int set_hash(Cell& cell, object coordinate_hash) except -1:
-    cdef Py_buffer view
-    if type(coordinate_hash) is int:
-        return from_int128(coordinate_hash, cell.hash)
-    if isinstance(coordinate_hash, (int, np.integer)):
-        return from_int128(int(coordinate_hash), cell.hash)
-    PyObject_GetBuffer(coordinate_hash, &view, PyBUF_SIMPLE)
-    try:
-        if view.len != 16:
-            raise ValueError
-        memcpy(cell.hash, view.buf, 16)
-    finally:
-        PyBuffer_Release(&view)
-    return 0
-
-
-cdef int set_text(Text* text, object value) except -1:
-    cdef Py_ssize_t size
-    text.data = PyUnicode_AsUTF8AndSize(value, &size)
-    text.size = <uint64_t>size
-    return 0

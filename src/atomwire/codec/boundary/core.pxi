@@ -1,9 +1,5 @@
 # The core as the boundary sees it.
 
-from libc.stdint cimport int8_t, int16_t, int64_t, uint8_t, uint16_t, uint64_t
-from libcpp cimport bool as cbool
-
-
 cdef extern from "bytes.hpp" namespace "atomwire" nogil:
     cdef struct Bytes:
         const uint8_t* data
@@ -152,6 +148,30 @@ cdef extern from "columns.hpp" namespace "atomwire" nogil:
         cbool may_differ() const
 
 
+cdef extern from "cell.hpp" namespace "atomwire" nogil:
+    cdef enum class CellKind(uint8_t):
+        none
+        number
+        text
+        date
+        boolean
+        error
+
+    cdef cppclass Cell:
+        uint8_t hash[16]
+        CellKind kind
+        cbool truth
+        cbool has_timestamp
+        cbool has_mask
+        double number
+        int64_t date
+        int64_t timestamp
+        uint64_t mask
+        Text text
+
+    MoleculeColumns columns_of_cell "atomwire::columns_of"(const Cell&)
+
+
 cdef extern from "encode.hpp" namespace "atomwire" nogil:
     cdef enum class EncodeError(uint8_t):
         none
@@ -182,3 +202,11 @@ cdef extern from "encode.hpp" namespace "atomwire" nogil:
 cdef extern from "uuid.hpp" namespace "atomwire" nogil:
     int64_t unix_nanoseconds()
     void write_uuid7(int64_t, char*)
+
+
+cdef extern from "atom_event_generated.h" nogil:
+    int EventType_UNKNOWN "static_cast<int>(event::v1::EventType::UNKNOWN)"
+    int EventType_MOLECULE_WRITE "static_cast<int>(event::v1::EventType::MOLECULE_WRITE)"
+    int EventType_CALC_REQUEST "static_cast<int>(event::v1::EventType::CALC_REQUEST)"
+    int EventType_SCHEMA_CHANGE "static_cast<int>(event::v1::EventType::SCHEMA_CHANGE)"
+    int EventType_HEARTBEAT "static_cast<int>(event::v1::EventType::HEARTBEAT)"

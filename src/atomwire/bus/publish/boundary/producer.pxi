@@ -1,20 +1,69 @@
-# cython: language_level=3, boundscheck=False, wraparound=False
-"""librdkafka's producer, fed and heard without the interpreter in between.
+# librdkafka's producer, fed and heard without the interpreter in between.
+#
+# The library is the one in confluent-kafka, which consumes with it. Its own `Producer` takes the
+# interpreter's lock for every single delivery report: a caller who publishes without a pause keeps it,
+# the reports wait, and the queue is full while the broker keeps up. Here reports are counted by the
+# thread that serves them, and the lock is taken when there is something to tell.
 
-The library is the one in confluent-kafka, which consumes with it. Its own `Producer` takes the
-interpreter's lock for every single delivery report: a caller who publishes without a pause keeps it,
-the reports wait, and the queue is full while the broker keeps up. Here reports are counted by the
-thread that serves them, and the lock is taken when there is something to tell.
-"""
-
-cimport cython
-from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_AsStringAndSize, PyBytes_GET_SIZE
 from cpython.ref cimport Py_INCREF
+from libcpp.string cimport string
+from libcpp.utility cimport pair
+from libcpp.vector cimport vector
 
-import confluent_kafka.cimpl
 
-cdef extern from *:
-    const char* PyUnicode_AsUTF8AndSize(object, Py_ssize_t*) except NULL
+cdef extern from "reports.hpp" namespace "atomwire::rdkafka" nogil:
+    cdef cppclass Failure:
+        int64_t number
+        int error
+        string reason
+        string tenant
+        string event
+        cbool has_headers
+        vector[pair[string, string]] headers
+
+    cdef cppclass Reports:
+        int64_t take(vector[int64_t]&, vector[Failure]&)
+        cbool some()
+        int64_t in_flight()
+        int64_t delivered()
+
+
+cdef extern from "api.hpp" namespace "atomwire::rdkafka" nogil:
+    cdef cppclass Headers:
+        pass
+
+    cdef cppclass Api:
+        Headers* headers_new(size_t)
+        void headers_destroy(Headers*)
+        int header_add(Headers*, const char*, Py_ssize_t, const void*, Py_ssize_t)
+
+    const Api& api()
+    const char* load(const char*)
+    const int kNoError
+
+
+cdef extern from "producer.hpp" namespace "atomwire::rdkafka" nogil:
+    cdef cppclass Notice:
+        cbool is_error
+        cbool fatal
+        int number
+        string facility
+        string text
+
+    cdef cppclass Producer:
+        Producer(Reports&)
+        cbool set(const char*, const char*)
+        cbool open(const char*)
+        const char* problem()
+        int produce(const char*, size_t, const char*, size_t, int64_t, Headers*, int64_t, cbool)
+        void serve()
+        void stop()
+        void flush(int)
+        void purge(cbool)
+        void close()
+        void take_notices(vector[Notice]&)
+        cbool copy_statistics(string&)
+        int provoke_fatal_error(int, const char*)
 
 
 def missing_from(str path not None):
@@ -24,7 +73,24 @@ def missing_from(str path not None):
     return None if name is NULL else name.decode()
 
 
-cdef object missing = missing_from(confluent_kafka.cimpl.__file__)
+cdef bint librdkafka_found = False
+
+
+cdef int find_librdkafka() except -1:
+    # When the first producer is made: the codec needs no Kafka.
+    global librdkafka_found
+    if librdkafka_found:
+        return 0
+    import confluent_kafka
+    import confluent_kafka.cimpl
+    missing = missing_from(confluent_kafka.cimpl.__file__)
+    if missing is not None:
+        raise ImportError(
+            f"no {missing} in confluent-kafka {confluent_kafka.__version__}: the bus needs one "
+            "that is linked with librdkafka dynamically, as its wheels are"
+        )
+    librdkafka_found = True
+    return 0
 
 
 def keep_forever(thing):
@@ -35,6 +101,8 @@ def keep_forever(thing):
 @cython.final
 cdef class Settled:
     """What became of the events that were handed over, by one producer after another."""
+
+    cdef Reports reports
 
     def some(self):
         """Tell whether `take` would return something."""
@@ -96,12 +164,11 @@ cdef class NativeProducer:
         hold a secret.
     """
 
+    cdef Producer* producer
+    cdef readonly Settled settled
+
     def __cinit__(self, dict properties not None, str topic not None, Settled settled not None):
-        if missing is not None:
-            raise ImportError(
-                f"no {missing} in confluent-kafka {confluent_kafka.__version__}: the bus needs one "
-                "that is linked with librdkafka dynamically, as its wheels are"
-            )
+        find_librdkafka()
         self.settled = settled
         self.producer = new Producer(settled.reports)
         for name, value in properties.items():
