@@ -36,8 +36,6 @@ cdef extern from "layout.hpp" namespace "atomwire" nogil:
     const uint64_t kMaxMolecules
     const uint64_t kMaxEventBytes
     const uint64_t kEventIdChars
-    const uint64_t kEventIdText "atomwire::envelope::kEventIdText"
-    const uint64_t kTimestamp "atomwire::envelope::kTimestamp"
 
 
 cdef extern from "fault.hpp" namespace "atomwire" nogil:
@@ -197,6 +195,13 @@ cdef extern from "encode.hpp" namespace "atomwire" nogil:
         EncodeError prepare(const MoleculeColumns&, uint64_t)
         uint64_t end() const
         void write(uint8_t*) const
+
+
+cdef extern from "event_head.hpp" namespace "atomwire" nogil:
+    cdef cppclass EventHead:
+        cbool prepare(const Envelope&)
+        uint64_t size() const
+        void stamp(uint8_t*, int64_t, int64_t) const
 
 
 cdef extern from "uuid.hpp" namespace "atomwire" nogil:

@@ -1,8 +1,5 @@
 # Encoding many events of one sender.
 
-BLANK_EVENT_ID = "0" * 36
-
-
 cdef class Encoder:
     """Encodes MOLECULE_WRITE events of one tenant; what they share is stamped once.
 
@@ -22,7 +19,7 @@ cdef class Encoder:
         Naming the argument, its value and what it must be.
     """
 
-    cdef bytes head
+    cdef EventHead head
 
     def __cinit__(self, tenant_id, *, user_id=None, region=None, trace_id=None):
         cdef Envelope envelope
@@ -30,19 +27,15 @@ cdef class Encoder:
         set_text(&envelope.user_id, user_id, "user_id")
         set_text(&envelope.region, region, "region")
         set_text(&envelope.trace_id, checked_trace_id(trace_id), "trace_id")
-        set_text(&envelope.event_id, BLANK_EVENT_ID, "event_id")
         envelope.type = EventType_MOLECULE_WRITE
         envelope.has_molecules = True
-        size = envelope_size(envelope)
-        self.head = PyBytes_FromStringAndSize(NULL, <Py_ssize_t>size)
-        write_envelope(<uint8_t*>PyBytes_AS_STRING(self.head), envelope)
+        if not self.head.prepare(envelope):
+            raise MemoryError
 
     cdef bytes stamp(self, const MoleculePlan& plan, uint64_t count, int64_t now, int64_t timestamp):
         event = PyBytes_FromStringAndSize(NULL, <Py_ssize_t>plan.end())
         to = <uint8_t*>PyBytes_AS_STRING(event)
-        memcpy(to, PyBytes_AS_STRING(self.head), <size_t>PyBytes_GET_SIZE(self.head))
-        memcpy(to + kTimestamp, &timestamp, 8)
-        write_uuid7(now, <char*>to + kEventIdText)
+        self.head.stamp(to, now, timestamp)
         write_plan(plan, to, count)
         return event
 
@@ -75,7 +68,7 @@ cdef class Encoder:
         cdef MoleculePlan plan
         cdef int64_t now = unix_nanoseconds()
         fill_cell(cell, coordinate_hash, value, timestamp, security_mask)
-        prepare_plan(plan, columns_of_cell(cell), <uint64_t>PyBytes_GET_SIZE(self.head))
+        prepare_plan(plan, columns_of_cell(cell), self.head.size())
         return self.stamp(plan, 1, now, cell.timestamp if cell.has_timestamp else now)
 
     def molecules(self, molecules):
@@ -97,7 +90,7 @@ cdef class Encoder:
         """
         cdef MoleculePlan plan
         columns = columns_of(molecules)
-        prepare_plan(plan, columns.native, <uint64_t>PyBytes_GET_SIZE(self.head))
+        prepare_plan(plan, columns.native, self.head.size())
         now = unix_nanoseconds()
         return self.stamp(plan, columns.count, now, now)
 
@@ -129,7 +122,7 @@ cdef class Encoder:
         cdef MoleculeColumns part
         cdef uint64_t first = 0
         cdef uint64_t rows = kMaxMolecules
-        cdef uint64_t start = <uint64_t>PyBytes_GET_SIZE(self.head)
+        cdef uint64_t start = self.head.size()
         cdef EncodeError error
         while first < columns.count:
             rows = min(rows, columns.count - first, kMaxMolecules)

@@ -56,7 +56,7 @@ cdef class Cells:
     cdef str tenant_id
     cdef object user_id
     cdef object region
-    cdef bytes head
+    cdef EventHead head
     cdef int64_t first  # when the first of them came
     cdef int64_t last  # when an event of theirs went out
     cdef int64_t due_from  # `first` as it was when they were put into the line
@@ -69,32 +69,26 @@ cdef class Cells:
         set_text(&envelope.tenant_id, tenant_id, "tenant_id")
         set_text(&envelope.user_id, user_id, "user_id")
         set_text(&envelope.region, region, "region")
-        set_text(&envelope.event_id, BLANK_EVENT_ID, "event_id")
         envelope.type = EventType_MOLECULE_WRITE
         envelope.has_molecules = True
-        size = <Py_ssize_t>envelope_size(envelope)
-        head = PyBytes_FromStringAndSize(NULL, size)
-        write_envelope(<uint8_t*>PyBytes_AS_STRING(head), envelope)
+        if not self.head.prepare(envelope):
+            raise MemoryError
         self.tenant_id = tenant_id
         self.user_id = user_id
         self.region = region
-        self.head = head
         return 0
 
     cdef bytes event(self, int64_t now):
         cdef MoleculePlan plan
         cdef const MoleculeColumns* columns = self.rows.columns()
-        cdef Py_ssize_t start = PyBytes_GET_SIZE(self.head)
         if columns == NULL:
             raise MemoryError
-        error = plan.prepare(columns[0], <uint64_t>start)
+        error = plan.prepare(columns[0], self.head.size())
         if error != EncodeError.none:
             raise MemoryError  # the bounds of a gathered event leave no other cause
         event = PyBytes_FromStringAndSize(NULL, <Py_ssize_t>plan.end())
         to = <uint8_t*>PyBytes_AS_STRING(event)
-        memcpy(to, PyBytes_AS_STRING(self.head), <size_t>start)
-        memcpy(to + kTimestamp, &now, 8)
-        write_uuid7(now, <char*>to + kEventIdText)
+        self.head.stamp(to, now, now)
         plan.write(to)
         return event
 
@@ -385,7 +379,7 @@ cdef class Lane:
             self.mutex.unlock()
 
     cdef bint gather(self, Cells cells, const Cell& cell) except -1:
-        cdef uint64_t head = <uint64_t>PyBytes_GET_SIZE(cells.head)
+        cdef uint64_t head = cells.head.size()
         if head + cells.rows.bytes_with(cell) > self.gather_bytes:
             if not self.flush_cells(cells, False):
                 return False
