@@ -103,20 +103,20 @@ def verify(buf: Buffer, /) -> None: ...
 
 # ---- The codec, for the package's own modules.
 
-class Columns:
+class HeldColumns:
     count: int
     def __new__(cls, count: int, columns: tuple[Any, ...]) -> Self: ...
 
-class Layout:
+class MessageLayout:
     count: int
     stride: int | None
     hashes: int | None
     fields: list[tuple[int, int | None]]
 
-def scan(buf: Buffer, /) -> Layout: ...
+def scan(buf: Buffer, /) -> MessageLayout: ...
 def gather(
     buf: Buffer,
-    layout: Layout,
+    layout: MessageLayout,
     values: dict[int, npt.NDArray[Any]],
     absent: dict[int, npt.NDArray[np.bool_]],
 ) -> None: ...

@@ -18,21 +18,21 @@ void append_bytes(std::vector<uint8_t>& to, const T& from) {
 }  // namespace
 
 template <typename T>
-void Accumulator::Column<T>::put(uint64_t row, T value) {
+void Accumulator::GrowingColumn<T>::put(uint64_t row, T value) {
   if (values.size() != row) pad(row);
   values.push_back(value);
   absent.push_back(0);
 }
 
 template <typename T>
-void Accumulator::Column<T>::pad(uint64_t rows) {
+void Accumulator::GrowingColumn<T>::pad(uint64_t rows) {
   some_absent |= rows > values.size();
   values.resize(rows);
   absent.resize(rows, 1);
 }
 
 template <typename T>
-void Accumulator::Column<T>::fill(ScalarColumn& to, Kind kind, uint64_t rows) {
+void Accumulator::GrowingColumn<T>::fill(ScalarColumn& to, Kind kind, uint64_t rows) {
   to = {};
   if (values.empty()) return;
   if (values.size() != rows) pad(rows);
@@ -45,13 +45,13 @@ void Accumulator::Column<T>::fill(ScalarColumn& to, Kind kind, uint64_t rows) {
 }
 
 template <typename T>
-void Accumulator::Column<T>::cut(uint64_t rows) noexcept {
+void Accumulator::GrowingColumn<T>::cut(uint64_t rows) noexcept {
   if (values.size() > rows) values.resize(rows);
   if (absent.size() > rows) absent.resize(rows);
 }
 
 template <typename T>
-void Accumulator::Column<T>::clear() noexcept {
+void Accumulator::GrowingColumn<T>::clear() noexcept {
   values.clear();
   absent.clear();
   some_absent = false;
@@ -115,9 +115,9 @@ void Accumulator::put(const Cell& cell) {
       break;
     case CellKind::text:
     case CellKind::error: {
-      std::vector<Place>& places = places_[cell.kind == CellKind::error ? 1 : 0];
-      places.resize(row);
-      places.push_back({heap_.size(), cell.text.size});
+      std::vector<HeapText>& texts = heap_texts_[cell.kind == CellKind::error ? 1 : 0];
+      texts.resize(row);
+      texts.push_back({heap_.size(), cell.text.size});
       heap_.append(cell.text.data, cell.text.size);
       break;
     }
@@ -147,8 +147,8 @@ void Accumulator::cut(uint64_t rows) noexcept {
   timestamps_.cut(rows);
   masks_.cut(rows);
   booleans_.cut(rows);
-  for (std::vector<Place>& places : places_) {
-    if (places.size() > rows) places.resize(rows);
+  for (std::vector<HeapText>& texts : heap_texts_) {
+    if (texts.size() > rows) texts.resize(rows);
   }
 }
 
@@ -164,12 +164,12 @@ void Accumulator::fill() {
   booleans_.fill(columns_.boolean, Kind::u8, rows);
   for (unsigned column = 0; column < 2; ++column) {
     columns_.text[column] = {};
-    if (places_[column].empty()) continue;
-    places_[column].resize(rows);
+    if (heap_texts_[column].empty()) continue;
+    heap_texts_[column].resize(rows);
     texts_[column].assign(rows, Text{});
     for (uint64_t row = 0; row < rows; ++row) {
-      const Place& place = places_[column][row];
-      if (place.size != kNoText) texts_[column][row] = {heap_.data() + place.at, place.size};
+      const HeapText& text = heap_texts_[column][row];
+      if (text.size != kNoText) texts_[column][row] = {heap_.data() + text.at, text.size};
     }
     columns_.text[column].rows = texts_[column].data();
   }
@@ -191,7 +191,7 @@ void Accumulator::clear() noexcept {
   timestamps_.clear();
   masks_.clear();
   booleans_.clear();
-  for (std::vector<Place>& places : places_) places.clear();
+  for (std::vector<HeapText>& texts : heap_texts_) texts.clear();
   heap_.clear();
   if (heap_.capacity() > kHeapToKeep) std::string().swap(heap_);
   fields_ = 0;

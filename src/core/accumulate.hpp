@@ -25,7 +25,7 @@ class Accumulator {
  private:
   // Values up to the last row that has one; the rows before and after that lack one are absent.
   template <typename T>
-  struct Column {
+  struct GrowingColumn {
     std::vector<T> values;
     std::vector<uint8_t> absent;
     bool some_absent = false;
@@ -36,7 +36,7 @@ class Accumulator {
     void cut(uint64_t rows) noexcept;
     void clear() noexcept;
   };
-  struct Place {
+  struct HeapText {
     uint64_t at = 0;
     uint64_t size = kNoText;
   };
@@ -50,13 +50,13 @@ class Accumulator {
   void fill();
 
   std::vector<uint8_t> hashes_;
-  Column<double> numbers_;
-  Column<int64_t> dates_;
-  Column<int64_t> timestamps_;
-  Column<uint64_t> masks_;
-  Column<uint8_t> booleans_;
+  GrowingColumn<double> numbers_;
+  GrowingColumn<int64_t> dates_;
+  GrowingColumn<int64_t> timestamps_;
+  GrowingColumn<uint64_t> masks_;
+  GrowingColumn<uint8_t> booleans_;
   std::string heap_;
-  std::vector<Place> places_[2];  // as kTextFields
+  std::vector<HeapText> heap_texts_[2];  // as kTextFields
   std::vector<Text> texts_[2];
   FieldSet fields_ = 0;
   uint64_t text_bytes_ = 0;

@@ -41,25 +41,27 @@ struct Fault {
 };
 
 // Where a reader stands: names the field in a fault.
-struct Place {
+struct FieldPath {
   bool in_molecule;
   uint8_t field;
   uint64_t index;
 
-  static constexpr Place root() noexcept { return {false, kWholeTable, 0}; }
-  static constexpr Place of(EventField field) noexcept {
+  static constexpr FieldPath root() noexcept { return {false, kWholeTable, 0}; }
+  static constexpr FieldPath of(EventField field) noexcept {
     return {false, static_cast<uint8_t>(field), 0};
   }
-  static constexpr Place molecule(uint64_t index) noexcept { return {true, kWholeTable, index}; }
-  static constexpr Place of(MoleculeField field, uint64_t index) noexcept {
+  static constexpr FieldPath molecule(uint64_t index) noexcept {
+    return {true, kWholeTable, index};
+  }
+  static constexpr FieldPath of(MoleculeField field, uint64_t index) noexcept {
     return {true, static_cast<uint8_t>(field), index};
   }
 };
 
 // Always false, so that a check reads: return fail(...).
-inline bool fail(Fault& fault, Reason reason, Place place, uint64_t position,
+inline bool fail(Fault& fault, Reason reason, FieldPath path, uint64_t position,
                  uint64_t value = 0) noexcept {
-  fault = {reason, place.in_molecule, place.field, place.index, position, value};
+  fault = {reason, path.in_molecule, path.field, path.index, position, value};
   return false;
 }
 

@@ -11,11 +11,11 @@ template <typename Visit>
 bool each_run(Bytes bytes, uint64_t count, Fault& fault, Visit visit) noexcept {
   Span vector;
   if (bytes.size > kMaxEventBytes) {
-    return fail(fault, Reason::too_long, Place::root(), 0, bytes.size);
+    return fail(fault, Reason::too_long, FieldPath::root(), 0, bytes.size);
   }
   if (!read_molecules(bytes, vector, fault)) return false;
   if (vector.length != count) {
-    return fail(fault, Reason::index, Place::of(EventField::molecules), vector.position,
+    return fail(fault, Reason::index, FieldPath::of(EventField::molecules), vector.position,
                 vector.length);
   }
   Runs runs(bytes, vector);
@@ -96,7 +96,7 @@ bool gather_texts(Bytes bytes, uint64_t count, MoleculeField field, Text* out,
       if (!run.vtable.has(field)) continue;
       const uint64_t at = run.table_at(index) + run.vtable.place[static_cast<unsigned>(field)];
       Span span;
-      if (!read_span_at(bytes, at, 1, Place::of(field, row), span, fault)) return false;
+      if (!read_span_at(bytes, at, 1, FieldPath::of(field, row), span, fault)) return false;
       out[row] = {reinterpret_cast<const char*>(bytes.data + span.position), span.length};
     }
     return true;

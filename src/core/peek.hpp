@@ -11,14 +11,14 @@ inline bool peek_scalar(Bytes bytes, EventField field, T& value, Fault& fault) n
   Table root;
   value = 0;
   return open_root(bytes, root, fault) &&
-         read_scalar(bytes, root, Place::of(field), value, fault);
+         read_scalar(bytes, root, FieldPath::of(field), value, fault);
 }
 
 inline bool peek_text(Bytes bytes, EventField field, Text& text, Fault& fault) noexcept {
   Table root;
   Span span;
   if (!open_root(bytes, root, fault)) return false;
-  if (!read_span(bytes, root, 1, Place::of(field), span, fault)) return false;
+  if (!read_span(bytes, root, 1, FieldPath::of(field), span, fault)) return false;
   text = span.present ? Text{reinterpret_cast<const char*>(bytes.data + span.position), span.length}
                       : Text{};
   return true;
@@ -38,7 +38,7 @@ inline bool peek_hash(Bytes bytes, int64_t index, const uint8_t*& hash, Fault& f
   const uint64_t at = static_cast<uint64_t>(index < 0 ? index + static_cast<int64_t>(vector.length)
                                                       : index);
   if (at >= vector.length) {
-    return fail(fault, Reason::index, Place::of(EventField::molecules), 0, vector.length);
+    return fail(fault, Reason::index, FieldPath::of(EventField::molecules), 0, vector.length);
   }
   Table molecule;
   uint64_t position = 0;

@@ -21,23 +21,23 @@ struct Span {
   bool present = false;
 };
 
-inline bool open_table(Bytes bytes, uint64_t position, Place place, Table& table,
+inline bool open_table(Bytes bytes, uint64_t position, FieldPath path, Table& table,
                        Fault& fault) noexcept {
-  if (!bytes.holds(position, 4)) return fail(fault, Reason::offset_outside, place, position);
+  if (!bytes.holds(position, 4)) return fail(fault, Reason::offset_outside, path, position);
   const int64_t back = load<int32_t>(bytes.data + position);
   // Wraps around when it leads before the buffer, and is then out of bounds all the same.
   const uint64_t vtable = position - static_cast<uint64_t>(back);
-  if (!bytes.holds(vtable, 4)) return fail(fault, Reason::vtable_outside, place, position);
+  if (!bytes.holds(vtable, 4)) return fail(fault, Reason::vtable_outside, path, position);
   const uint16_t size = load<uint16_t>(bytes.data + vtable);
-  if (size < 4 || (size & 1) != 0) return fail(fault, Reason::vtable_size, place, vtable, size);
-  if (!bytes.holds(vtable, size)) return fail(fault, Reason::vtable_outside, place, vtable);
+  if (size < 4 || (size & 1) != 0) return fail(fault, Reason::vtable_size, path, vtable, size);
+  if (!bytes.holds(vtable, size)) return fail(fault, Reason::vtable_outside, path, vtable);
   table = {position, vtable, size};
   return true;
 }
 
 inline bool open_root(Bytes bytes, Table& table, Fault& fault) noexcept {
-  if (bytes.size < 8) return fail(fault, Reason::too_short, Place::root(), 0, bytes.size);
-  return open_table(bytes, load<uint32_t>(bytes.data), Place::root(), table, fault);
+  if (bytes.size < 8) return fail(fault, Reason::too_short, FieldPath::root(), 0, bytes.size);
+  return open_table(bytes, load<uint32_t>(bytes.data), FieldPath::root(), table, fault);
 }
 
 // Distance of a field from its table's start; 0 when it is absent.
@@ -49,53 +49,53 @@ inline uint16_t entry(Bytes bytes, const Table& table, unsigned field_id) noexce
 
 // An absent scalar leaves `value` as it is: put its default there.
 template <typename T>
-inline bool read_scalar(Bytes bytes, const Table& table, Place place, T& value,
+inline bool read_scalar(Bytes bytes, const Table& table, FieldPath path, T& value,
                         Fault& fault) noexcept {
-  const uint16_t distance = entry(bytes, table, place.field);
+  const uint16_t distance = entry(bytes, table, path.field);
   if (distance == 0) return true;
   const uint64_t position = table.position + distance;
   if (!bytes.holds(position, sizeof(T))) {
-    return fail(fault, Reason::value_outside, place, position);
+    return fail(fault, Reason::value_outside, path, position);
   }
   value = load<T>(bytes.data + position);
   return true;
 }
 
-inline bool read_span_at(Bytes bytes, uint64_t field_position, uint64_t element_bytes, Place place,
-                         Span& span, Fault& fault) noexcept {
+inline bool read_span_at(Bytes bytes, uint64_t field_position, uint64_t element_bytes,
+                         FieldPath path, Span& span, Fault& fault) noexcept {
   if (!bytes.holds(field_position, kOffsetBytes)) {
-    return fail(fault, Reason::value_outside, place, field_position);
+    return fail(fault, Reason::value_outside, path, field_position);
   }
   const uint32_t offset = load<uint32_t>(bytes.data + field_position);
-  if (offset == 0) return fail(fault, Reason::offset_zero, place, field_position);
+  if (offset == 0) return fail(fault, Reason::offset_zero, path, field_position);
   const uint64_t header = field_position + offset;
   if (!bytes.holds(header, kVectorHeader)) {
-    return fail(fault, Reason::offset_outside, place, field_position, offset);
+    return fail(fault, Reason::offset_outside, path, field_position, offset);
   }
   const uint64_t length = load<uint32_t>(bytes.data + header);
   if (!bytes.holds(header + kVectorHeader, length * element_bytes)) {
-    return fail(fault, Reason::value_outside, place, header, length);
+    return fail(fault, Reason::value_outside, path, header, length);
   }
   span = {header + kVectorHeader, length, true};
   return true;
 }
 
 // A string or vector; an absent one leaves span.present false.
-inline bool read_span(Bytes bytes, const Table& table, uint64_t element_bytes, Place place,
+inline bool read_span(Bytes bytes, const Table& table, uint64_t element_bytes, FieldPath path,
                       Span& span, Fault& fault) noexcept {
-  const uint16_t distance = entry(bytes, table, place.field);
+  const uint16_t distance = entry(bytes, table, path.field);
   if (distance == 0) {
     span = {};
     return true;
   }
-  return read_span_at(bytes, table.position + distance, element_bytes, place, span, fault);
+  return read_span_at(bytes, table.position + distance, element_bytes, path, span, fault);
 }
 
 // The vector of molecules; an absent one has no elements.
 inline bool read_molecules(Bytes bytes, Span& vector, Fault& fault) noexcept {
   Table root;
   if (!open_root(bytes, root, fault)) return false;
-  return read_span(bytes, root, kOffsetBytes, Place::of(EventField::molecules), vector, fault);
+  return read_span(bytes, root, kOffsetBytes, FieldPath::of(EventField::molecules), vector, fault);
 }
 
 // Needs index < vector.length.
@@ -103,18 +103,18 @@ inline bool open_molecule(Bytes bytes, const Span& vector, uint64_t index, Table
                           Fault& fault) noexcept {
   const uint64_t element = vector.position + index * kOffsetBytes;
   const uint32_t offset = load<uint32_t>(bytes.data + element);
-  if (offset == 0) return fail(fault, Reason::offset_zero, Place::molecule(index), element);
-  return open_table(bytes, element + offset, Place::molecule(index), molecule, fault);
+  if (offset == 0) return fail(fault, Reason::offset_zero, FieldPath::molecule(index), element);
+  return open_table(bytes, element + offset, FieldPath::molecule(index), molecule, fault);
 }
 
 inline bool read_hash(Bytes bytes, const Table& molecule, uint64_t index, uint64_t& position,
                       Fault& fault) noexcept {
-  const Place place = Place::of(MoleculeField::coordinate_hash, index);
+  const FieldPath path = FieldPath::of(MoleculeField::coordinate_hash, index);
   Span hash;
-  if (!read_span(bytes, molecule, 1, place, hash, fault)) return false;
-  if (!hash.present) return fail(fault, Reason::missing, place, molecule.position);
+  if (!read_span(bytes, molecule, 1, path, hash, fault)) return false;
+  if (!hash.present) return fail(fault, Reason::missing, path, molecule.position);
   if (hash.length != kHashBytes) {
-    return fail(fault, Reason::hash_length, place, hash.position - kVectorHeader, hash.length);
+    return fail(fault, Reason::hash_length, path, hash.position - kVectorHeader, hash.length);
   }
   position = hash.position;
   return true;

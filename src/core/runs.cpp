@@ -11,7 +11,7 @@ bool parse(Bytes bytes, uint64_t position, uint64_t row, MoleculeVtable& vtable,
            Fault& fault) noexcept {
   Table table;
   vtable.position = kNoPosition;  // a half-filled one must not be found again
-  if (!open_table(bytes, position, Place::molecule(row), table, fault)) return false;
+  if (!open_table(bytes, position, FieldPath::molecule(row), table, fault)) return false;
   vtable.extent = 4;
   vtable.alignment = 4;
   for (unsigned id = 0; id < kMoleculeFields; ++id) {
@@ -33,10 +33,10 @@ bool blame_field(Bytes bytes, uint64_t table, uint64_t row, const MoleculeVtable
     const MoleculeField field = static_cast<MoleculeField>(id);
     const uint64_t position = table + vtable.place[id];
     if (vtable.has(field) && !bytes.holds(position, inline_size(field))) {
-      return fail(fault, Reason::value_outside, Place::of(field, row), position);
+      return fail(fault, Reason::value_outside, FieldPath::of(field, row), position);
     }
   }
-  return fail(fault, Reason::value_outside, Place::molecule(row), table);
+  return fail(fault, Reason::value_outside, FieldPath::molecule(row), table);
 }
 
 // How many steps of `stride` something of `length` bytes at `position` can take inside the buffer.
@@ -59,26 +59,26 @@ uint64_t least(uint64_t a, uint64_t b) noexcept { return a < b ? a : b; }
 
 // The first molecule of a run, every step checked.
 bool Runs::open_first(Run& run, Fault& fault) noexcept {
-  const Place place = Place::molecule(row_);
+  const FieldPath path = FieldPath::molecule(row_);
   const uint64_t at = vector_.position + row_ * kOffsetBytes;
   const uint32_t offset = load<uint32_t>(bytes_.data + at);
-  if (offset == 0) return fail(fault, Reason::offset_zero, place, at);
+  if (offset == 0) return fail(fault, Reason::offset_zero, path, at);
   const uint64_t table = at + offset;
-  if (!bytes_.holds(table, 4)) return fail(fault, Reason::offset_outside, place, table);
+  if (!bytes_.holds(table, 4)) return fail(fault, Reason::offset_outside, path, table);
   const int64_t back = load<int32_t>(bytes_.data + table);
   const uint64_t position = table - static_cast<uint64_t>(back);
-  if (!bytes_.holds(position, 4)) return fail(fault, Reason::vtable_outside, place, table);
+  if (!bytes_.holds(position, 4)) return fail(fault, Reason::vtable_outside, path, table);
   MoleculeVtable& vtable = known_[(position >> 1) * 0x9E3779B97F4A7C15u >> 60];
   if (vtable.position != position && !parse(bytes_, table, row_, vtable, fault)) return false;
   if (!bytes_.holds(table, vtable.extent)) return blame_field(bytes_, table, row_, vtable, fault);
 
-  const Place hash_place = Place::of(MoleculeField::coordinate_hash, row_);
+  const FieldPath hash_path = FieldPath::of(MoleculeField::coordinate_hash, row_);
   const uint16_t distance = vtable.place[0];
-  if (distance == 0) return fail(fault, Reason::missing, hash_place, table);
+  if (distance == 0) return fail(fault, Reason::missing, hash_path, table);
   Span hash;
-  if (!read_span_at(bytes_, table + distance, 1, hash_place, hash, fault)) return false;
+  if (!read_span_at(bytes_, table + distance, 1, hash_path, hash, fault)) return false;
   if (hash.length != kHashBytes) {
-    return fail(fault, Reason::hash_length, hash_place, hash.position - kVectorHeader, hash.length);
+    return fail(fault, Reason::hash_length, hash_path, hash.position - kVectorHeader, hash.length);
   }
   run.row = row_;
   run.rows = 1;

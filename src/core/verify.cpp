@@ -8,8 +8,8 @@
 namespace atomwire {
 namespace {
 
-bool aligned(uint64_t position, uint64_t alignment, Place place, Fault& fault) noexcept {
-  return (position & (alignment - 1)) == 0 || fail(fault, Reason::misaligned, place, position);
+bool aligned(uint64_t position, uint64_t alignment, FieldPath path, Fault& fault) noexcept {
+  return (position & (alignment - 1)) == 0 || fail(fault, Reason::misaligned, path, position);
 }
 
 // The strings met so far, one bit for each place where one can start. Writers may share a string
@@ -47,82 +47,82 @@ class Verifier {
 
   bool run() noexcept {
     if (bytes_.size > kMaxEventBytes) {
-      return fail(fault_, Reason::too_long, Place::root(), 0, bytes_.size);
+      return fail(fault_, Reason::too_long, FieldPath::root(), 0, bytes_.size);
     }
     Table root;
     Span molecules;
-    return open_root(bytes_, root, fault_) && table(root, Place::root()) &&
-           text(root, Place::of(EventField::event_id)) &&
-           text(root, Place::of(EventField::trace_id)) &&
-           scalar<int64_t>(root, Place::of(EventField::timestamp)) &&
-           scalar<int8_t>(root, Place::of(EventField::type)) && tenant(root) &&
-           text(root, Place::of(EventField::user_id)) &&
-           text(root, Place::of(EventField::schema_payload)) &&
-           text(root, Place::of(EventField::region)) &&
-           vector(root, kOffsetBytes, Place::of(EventField::molecules), molecules) &&
+    return open_root(bytes_, root, fault_) && table(root, FieldPath::root()) &&
+           text(root, FieldPath::of(EventField::event_id)) &&
+           text(root, FieldPath::of(EventField::trace_id)) &&
+           scalar<int64_t>(root, FieldPath::of(EventField::timestamp)) &&
+           scalar<int8_t>(root, FieldPath::of(EventField::type)) && tenant(root) &&
+           text(root, FieldPath::of(EventField::user_id)) &&
+           text(root, FieldPath::of(EventField::schema_payload)) &&
+           text(root, FieldPath::of(EventField::region)) &&
+           vector(root, kOffsetBytes, FieldPath::of(EventField::molecules), molecules) &&
            all_molecules(molecules);
   }
 
  private:
-  bool table(const Table& table, Place place) noexcept {
-    return aligned(table.position, 4, place, fault_) && aligned(table.vtable, 2, place, fault_);
+  bool table(const Table& table, FieldPath path) noexcept {
+    return aligned(table.position, 4, path, fault_) && aligned(table.vtable, 2, path, fault_);
   }
 
   template <typename T>
-  bool scalar(const Table& table, Place place) noexcept {
-    const uint16_t distance = entry(bytes_, table, place.field);
+  bool scalar(const Table& table, FieldPath path) noexcept {
+    const uint16_t distance = entry(bytes_, table, path.field);
     if (distance == 0) return true;
     const uint64_t position = table.position + distance;
-    return aligned(position, sizeof(T), place, fault_) &&
+    return aligned(position, sizeof(T), path, fault_) &&
            (bytes_.holds(position, sizeof(T)) ||
-            fail(fault_, Reason::value_outside, place, position));
+            fail(fault_, Reason::value_outside, path, position));
   }
 
-  bool vector(const Table& table, uint64_t element_bytes, Place place, Span& span) noexcept {
-    const uint16_t distance = entry(bytes_, table, place.field);
+  bool vector(const Table& table, uint64_t element_bytes, FieldPath path, Span& span) noexcept {
+    const uint16_t distance = entry(bytes_, table, path.field);
     span = {};
     return distance == 0 ||
-           (aligned(table.position + distance, 4, place, fault_) &&
-            read_span_at(bytes_, table.position + distance, element_bytes, place, span, fault_) &&
-            aligned(span.position, 4, place, fault_));
+           (aligned(table.position + distance, 4, path, fault_) &&
+            read_span_at(bytes_, table.position + distance, element_bytes, path, span, fault_) &&
+            aligned(span.position, 4, path, fault_));
   }
 
-  bool text(const Table& table, Place place) noexcept {
+  bool text(const Table& table, FieldPath path) noexcept {
     Span span;
-    return vector(table, 1, place, span) && (!span.present || text_at(span, place));
+    return vector(table, 1, path, span) && (!span.present || text_at(span, path));
   }
 
-  bool text_at(const Span& span, Place place) noexcept {
+  bool text_at(const Span& span, FieldPath path) noexcept {
     const uint64_t end = span.position + span.length;
     switch (strings_.meet(span.position - kVectorHeader, span.length)) {
       case SeenStrings::Answer::seen:
         return true;
       case SeenStrings::Answer::overlap:
-        return fail(fault_, Reason::strings_overlap, place, span.position, span.length);
+        return fail(fault_, Reason::strings_overlap, path, span.position, span.length);
       case SeenStrings::Answer::no_memory:
-        return fail(fault_, Reason::no_memory, place, span.position);
+        return fail(fault_, Reason::no_memory, path, span.position);
       case SeenStrings::Answer::fresh:
         break;
     }
     if (!bytes_.holds(end, 1) || bytes_.data[end] != 0) {
-      return fail(fault_, Reason::not_terminated, place, end);
+      return fail(fault_, Reason::not_terminated, path, end);
     }
     return is_utf8(bytes_.data + span.position, span.length) ||
-           fail(fault_, Reason::not_utf8, place, span.position);
+           fail(fault_, Reason::not_utf8, path, span.position);
   }
 
   bool tenant(const Table& root) noexcept {
-    const Place place = Place::of(EventField::tenant_id);
+    const FieldPath path = FieldPath::of(EventField::tenant_id);
     Span span;
-    if (!vector(root, 1, place, span)) return false;
-    if (!span.present) return fail(fault_, Reason::missing, place, root.position);
-    if (span.length == 0) return fail(fault_, Reason::empty, place, span.position);
-    return text_at(span, place);
+    if (!vector(root, 1, path, span)) return false;
+    if (!span.present) return fail(fault_, Reason::missing, path, root.position);
+    if (span.length == 0) return fail(fault_, Reason::empty, path, span.position);
+    return text_at(span, path);
   }
 
   bool all_molecules(const Span& molecules) noexcept {
     if (molecules.length > kMaxMolecules) {
-      return fail(fault_, Reason::too_many_molecules, Place::of(EventField::molecules),
+      return fail(fault_, Reason::too_many_molecules, FieldPath::of(EventField::molecules),
                   molecules.position - kVectorHeader, molecules.length);
     }
     Runs runs(bytes_, molecules);
@@ -137,17 +137,17 @@ class Verifier {
 
   // The strides of a run keep alignment, so what holds for its first molecule holds for all.
   bool alignment(const Run& run) noexcept {
-    const Place place = Place::molecule(run.row);
-    if (!aligned(run.table, 4, place, fault_)) return false;
-    if (!aligned(run.vtable.position, 2, place, fault_)) return false;
+    const FieldPath path = FieldPath::molecule(run.row);
+    if (!aligned(run.table, 4, path, fault_)) return false;
+    if (!aligned(run.vtable.position, 2, path, fault_)) return false;
     for (unsigned id = 0; id < kMoleculeFields; ++id) {
       const MoleculeField field = static_cast<MoleculeField>(id);
       if (run.vtable.has(field) && !aligned(run.table + run.vtable.place[id], inline_size(field),
-                                            Place::of(field, run.row), fault_)) {
+                                            FieldPath::of(field, run.row), fault_)) {
         return false;
       }
     }
-    return aligned(run.hash, 4, Place::of(MoleculeField::coordinate_hash, run.row), fault_);
+    return aligned(run.hash, 4, FieldPath::of(MoleculeField::coordinate_hash, run.row), fault_);
   }
 
   bool texts(const Run& run) noexcept {
@@ -155,7 +155,7 @@ class Verifier {
       if (!run.vtable.has(field)) continue;
       const uint64_t place = run.vtable.place[static_cast<unsigned>(field)];
       for (uint64_t index = 0; index < run.rows; ++index) {
-        if (!molecule_text(run.table_at(index) + place, Place::of(field, run.row + index))) {
+        if (!molecule_text(run.table_at(index) + place, FieldPath::of(field, run.row + index))) {
           return false;
         }
       }
@@ -163,10 +163,10 @@ class Verifier {
     return true;
   }
 
-  bool molecule_text(uint64_t field_position, Place place) noexcept {
+  bool molecule_text(uint64_t field_position, FieldPath path) noexcept {
     Span span;
-    return read_span_at(bytes_, field_position, 1, place, span, fault_) &&
-           aligned(span.position, 4, place, fault_) && text_at(span, place);
+    return read_span_at(bytes_, field_position, 1, path, span, fault_) &&
+           aligned(span.position, 4, path, fault_) && text_at(span, path);
   }
 
   Bytes bytes_;

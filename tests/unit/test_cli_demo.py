@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from atomwire import Molecules, encode
-from atomwire.cli.cells import Cells, cells
+from atomwire.cli.cells import RegionCells, cells
 from atomwire.cli.demo.comparison import Comparison
 from atomwire.cli.demo.listener import Arrival
 from atomwire.cli.demo.sample import POPULATION, SUPERSTORE
@@ -123,7 +123,7 @@ def compared(groups):
 
 
 def changed(groups, number, molecules):
-    return [*groups[:number], Cells(groups[number].region, molecules), *groups[number + 1 :]]
+    return [*groups[:number], RegionCells(groups[number].region, molecules), *groups[number + 1 :]]
 
 
 def test_what_arrived_untouched_is_equal(groups):

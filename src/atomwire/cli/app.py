@@ -12,7 +12,7 @@ from typer.exceptions import TyperException
 
 from atomwire.cli import demo as demo_command
 from atomwire.cli import publish as publish_command
-from atomwire.cli.cells import Layout
+from atomwire.cli.cells import TableLayout
 from atomwire.cli.errors import CommandError
 
 app = typer.Typer(
@@ -100,7 +100,7 @@ def publish(
     publish_command.run(
         publish_command.Job(
             path=file,
-            layout=Layout(_names(dimensions), value, region),
+            layout=TableLayout(_names(dimensions), value, region),
             delimiter=delimiter,
             tenant=tenant,
             brokers=brokers,

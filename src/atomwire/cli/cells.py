@@ -16,7 +16,7 @@ from atomwire.coordinates import MemberError, coordinate_hashes
 
 
 @dataclass(frozen=True, slots=True)
-class Layout:
+class TableLayout:
     """Which columns of a table make a cell.
 
     Attributes
@@ -41,14 +41,14 @@ class Layout:
 
 
 @dataclass(frozen=True, slots=True)
-class Cells:
+class RegionCells:
     """Molecules that may share an event, and the region they have in common."""
 
     region: str | None
     molecules: Molecules
 
 
-def cells(path: Path, rows: Rows, layout: Layout) -> Iterator[Cells]:
+def cells(path: Path, rows: Rows, layout: TableLayout) -> Iterator[RegionCells]:
     """Turn one chunk of rows into molecules, grouped by region.
 
     Rows of one coordinate stay in the order of the file. A row with an empty value becomes a
@@ -62,13 +62,13 @@ def cells(path: Path, rows: Rows, layout: Layout) -> Iterator[Cells]:
     hashes = _hashes(path, rows, layout)
     molecules = Molecules(coordinate_hash=hashes, numeric_value=_values(path, rows, layout))
     if layout.region is None:
-        yield Cells(None, molecules)
+        yield RegionCells(None, molecules)
         return
     for region, picked in _by_region(rows.columns[layout.region], hashes):
-        yield Cells(region or None, molecules[np.array(picked)])
+        yield RegionCells(region or None, molecules[np.array(picked)])
 
 
-def _hashes(path: Path, rows: Rows, layout: Layout) -> npt.NDArray[np.uint64]:
+def _hashes(path: Path, rows: Rows, layout: TableLayout) -> npt.NDArray[np.uint64]:
     try:
         return coordinate_hashes(*(rows.columns[name] for name in layout.dimensions))
     except MemberError as error:
@@ -79,7 +79,7 @@ def _hashes(path: Path, rows: Rows, layout: Layout) -> npt.NDArray[np.uint64]:
         ) from error
 
 
-def _values(path: Path, rows: Rows, layout: Layout) -> npt.NDArray[np.float64]:
+def _values(path: Path, rows: Rows, layout: TableLayout) -> npt.NDArray[np.float64]:
     texts = rows.columns[layout.value]
     numbers = list(map(_number, texts))
     if None not in numbers:

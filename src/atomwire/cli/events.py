@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from atomwire import Encoder, peek_molecule_count
 from atomwire.bus import BusSettings
-from atomwire.cli.cells import Cells
+from atomwire.cli.cells import RegionCells
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +21,7 @@ def room_for_event(settings: BusSettings) -> int:
     return settings.max_event_bytes * 95 // 100
 
 
-def encode_cells(tenant: str, cells: Cells, max_bytes: int) -> Iterator[CellEvent]:
+def encode_cells(tenant: str, cells: RegionCells, max_bytes: int) -> Iterator[CellEvent]:
     """Encode `cells` as one event, or as several in order when one would be too large."""
     for data in Encoder(tenant, region=cells.region).split(cells.molecules, max_bytes):
         yield CellEvent(data, peek_molecule_count(data))

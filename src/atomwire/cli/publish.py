@@ -11,7 +11,7 @@ from rich.console import Console
 
 from atomwire.bus import BusError, DeliveryError, EventBus
 from atomwire.cli.broker import require_topic, settings_from_environment
-from atomwire.cli.cells import Cells, Layout, cells
+from atomwire.cli.cells import RegionCells, TableLayout, cells
 from atomwire.cli.console import counted, print_json, progress_bar
 from atomwire.cli.errors import INTERRUPTED, CommandError
 from atomwire.cli.events import encode_cells, room_for_event
@@ -27,7 +27,7 @@ class Job:
     """What to publish, and where to."""
 
     path: Path
-    layout: Layout
+    layout: TableLayout
     delimiter: str
     tenant: str
     brokers: str
@@ -97,7 +97,7 @@ def _send(job: Job) -> Published:
     )
 
 
-def _groups(job: Job, what: str) -> Iterator[Cells]:
+def _groups(job: Job, what: str) -> Iterator[RegionCells]:
     """Read the file as cells under a progress bar."""
     with progress_bar(f"{what} {job.path.name}", file_size(job.path)) as advance:
         for rows in read_rows(job.path, job.layout.columns, delimiter=job.delimiter):

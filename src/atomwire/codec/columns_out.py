@@ -34,7 +34,7 @@ class MessageColumns:
 
     __slots__ = ("_buffer", "_gathered", "_layout")
 
-    def __init__(self, buffer: bytes, layout: _native.Layout) -> None:
+    def __init__(self, buffer: bytes, layout: _native.MessageLayout) -> None:
         self._buffer = buffer
         self._layout = layout
         self._gathered: dict[int, Column] | None = None

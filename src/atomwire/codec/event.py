@@ -20,7 +20,7 @@ class Event:
     Made by `decode`.
     """
 
-    def __init__(self, buffer: bytes, layout: _native.Layout) -> None:
+    def __init__(self, buffer: bytes, layout: _native.MessageLayout) -> None:
         self._buffer = buffer
         self._layout = layout
 

@@ -121,7 +121,7 @@ class Molecules:
             columns_in.masks("security_mask", security_mask, count),
         ]
         self._source: MessageColumns | None = None
-        self._memory: _native.Columns | None = None
+        self._memory: _native.HeldColumns | None = None
 
     @classmethod
     def _from_columns(cls, count: int, columns: Sequence[Column | None]) -> Molecules:
@@ -147,10 +147,10 @@ class Molecules:
             column = self._columns[field] = self._source.column(field)
         return column
 
-    def _native_columns(self) -> _native.Columns:
+    def _native_columns(self) -> _native.HeldColumns:
         if self._memory is None:
             columns = tuple(self._column(field) for field in range(len(FIELDS)))
-            self._memory = _native.Columns(self._count, columns)
+            self._memory = _native.HeldColumns(self._count, columns)
         return self._memory
 
     def _array(self, field: int) -> Array | None:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
-from atomwire.cli.cells import Layout
+from atomwire.cli.cells import TableLayout
 from atomwire.cli.errors import CommandError
 
 
@@ -18,7 +18,7 @@ class Sample:
         Its name in bokeh_sampledata.
     about : str
         What it holds, in a few words.
-    layout : Layout
+    layout : TableLayout
         Which of its columns make a cell.
     chunk_rows : int
         How many rows are made into events at a time.
@@ -26,7 +26,7 @@ class Sample:
 
     file: str
     about: str
-    layout: Layout
+    layout: TableLayout
     chunk_rows: int
 
     def path(self) -> Path:
@@ -48,13 +48,13 @@ class Sample:
 SUPERSTORE = Sample(
     file="SampleSuperstore.csv.gz",
     about="sales of a chain of stores in the USA",
-    layout=Layout(("Region", "State", "Category", "Sub-Category"), "Sales", "Region"),
+    layout=TableLayout(("Region", "State", "Category", "Sub-Category"), "Sales", "Region"),
     chunk_rows=1_000,
 )
 
 POPULATION = Sample(
     file="population.csv.gz",
     about="the world's population by age, 1950 to 2100",
-    layout=Layout(("Location", "Year", "Sex", "AgeGrp"), "Value", "Location"),
+    layout=TableLayout(("Location", "Year", "Sex", "AgeGrp"), "Value", "Location"),
     chunk_rows=10_000,
 )

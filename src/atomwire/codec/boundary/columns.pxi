@@ -36,7 +36,7 @@ cdef int kind_of(const Py_buffer& view, Kind* kind) except -1:
     return 0
 
 
-cdef class Columns:
+cdef class HeldColumns:
     """The memory of a Molecules' columns, held in place for as long as this object lives.
 
     Takes what `Molecules` has brought into shape: for each field in the order of the schema None or

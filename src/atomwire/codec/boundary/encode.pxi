@@ -9,7 +9,7 @@ UUID_TEXT = re.compile("[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 TRACE_ID_TEXT = re.compile("[0-9a-fA-F]{32}")
 
 
-cdef Columns columns_of(object molecules):
+cdef HeldColumns columns_of(object molecules):
     native_columns = getattr(molecules, "_native_columns", None)
     if native_columns is None:
         raise TypeError(f"molecules: a {type(molecules).__name__} is not an atomwire.Molecules")
@@ -89,7 +89,7 @@ cdef class Draft:
     cdef Envelope envelope
     cdef char event_id[36]
     cdef tuple kept
-    cdef Columns columns
+    cdef HeldColumns columns
     cdef MoleculePlan plan
     cdef uint64_t size
 

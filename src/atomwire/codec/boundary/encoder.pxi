@@ -116,7 +116,7 @@ cdef class Encoder:
         """
         return self.parts(columns_of(molecules), <uint64_t>max(max_bytes, 0))
 
-    def parts(self, Columns columns not None, uint64_t max_bytes):
+    def parts(self, HeldColumns columns not None, uint64_t max_bytes):
         # The rows that fit are guessed from the last part, and fewer are taken until they do.
         cdef MoleculePlan plan
         cdef MoleculeColumns part

@@ -39,7 +39,7 @@ def verify(buf, /):
     check(buf, scan)
 
 
-cdef class Layout:
+cdef class MessageLayout:
     """How the molecules of a verified message lie.
 
     Attributes
@@ -64,8 +64,8 @@ cdef class Layout:
 
 
 def scan(buf, /):
-    """Verify a message and return its `Layout`."""
-    layout = Layout()
+    """Verify a message and return its `MessageLayout`."""
+    layout = MessageLayout()
     cdef Scan* found = &layout.native
     check(buf, found[0])
     layout.size = len(buf)
@@ -82,7 +82,7 @@ def scan(buf, /):
     return layout
 
 
-cdef int copy_kept(object buf, Layout layout, const GatheredColumns& columns) except -1:
+cdef int copy_kept(object buf, MessageLayout layout, const GatheredColumns& columns) except -1:
     cdef Py_buffer view
     cdef Bytes memory
     acquire(buf, &view, &memory)
@@ -114,7 +114,7 @@ cdef int gather_into(object buf, uint64_t count, const GatheredColumns& columns)
     return 0
 
 
-def gather(buf, Layout layout not None, dict values, dict absent):
+def gather(buf, MessageLayout layout not None, dict values, dict absent):
     """Copy columns of a message into arrays with a row a molecule, by the ids of their fields."""
     cdef GatheredColumns columns
     held = []
