@@ -37,19 +37,37 @@ class Column(NamedTuple):
     absent: npt.NDArray[np.bool_] | None = None
 
     def array(self) -> Array:
-        """Return the column as its users see it."""
+        """Return the column as its users see it: a view, which they cannot write to."""
         if self.absent is None:
-            return self.values
-        return np.ma.MaskedArray(self.values, self.absent)
+            return read_only(self.values.view())
+        return np.ma.MaskedArray(read_only(self.values.view()), read_only(self.absent.view()))
+
+    def sealed(self) -> Column:
+        """Return the column after nobody can write to its arrays, which must be its own."""
+        read_only(self.values)
+        if self.absent is not None:
+            read_only(self.absent)
+        return self
 
     def take(self, index: slice | Array) -> Column | None:
         """Return some rows."""
+        column = self._rows(index)
+        # A slice is a view on memory of somebody else's, all else is a copy.
+        return column if column is None or isinstance(index, slice) else column.sealed()
+
+    def _rows(self, index: slice | Array) -> Column | None:
         values = self.values[index]
         if values.dtype.kind == "O":
             return Column(values) if any(each is not None for each in values) else None
         if self.absent is None:
             return Column(values)
         return column_or_none(values, self.absent[index])
+
+
+def read_only(array: Array) -> Array:
+    """Return the array itself, which can no longer be written to."""
+    array.flags.writeable = False
+    return array
 
 
 def column_or_none(values: Array, absent: npt.NDArray[np.bool_] | None) -> Column | None:
@@ -173,7 +191,7 @@ def texts(field: str, given: Any, count: int) -> Column | None:
     if isinstance(given, str):
         scalar = np.empty((), object)
         scalar[()] = str(given)
-        return Column(np.broadcast_to(scalar, count))
+        return Column(np.broadcast_to(read_only(scalar), count))
     if isinstance(given, bytes):
         raise TypeError(f"{field}: {given!r} is bytes, not a str or a sequence of str")
     if getattr(given, "ndim", 1) == 0:

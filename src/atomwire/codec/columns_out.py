@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from atomwire import _native
-from atomwire.codec.columns_in import FIELDS, Column
+from atomwire.codec.columns_in import FIELDS, Column, read_only
 
 Array: TypeAlias = npt.NDArray[Any]
 
@@ -74,7 +74,7 @@ class MessageColumns:
     def _absent(self, field: int) -> npt.NDArray[np.bool_]:
         absent = np.empty(self._layout.count, np.bool_)
         _native.gather(self._buffer, self._layout, {}, {field: absent})
-        return absent
+        return read_only(absent)
 
     def _gather(self) -> dict[int, Column]:
         """Copy all columns that cannot be views."""
@@ -92,7 +92,9 @@ class MessageColumns:
         if _BOOLEAN in values:
             # Any byte but zero is true on the wire, which a numpy bool must not hold.
             values[_BOOLEAN] = values[_BOOLEAN] != 0
-        gathered = {field: Column(array, absent.get(field)) for field, array in values.items()}
+        gathered = {
+            field: Column(array, absent.get(field)).sealed() for field, array in values.items()
+        }
         self._gathered = gathered
         return gathered
 

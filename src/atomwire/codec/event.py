@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from atomwire import _native
 from atomwire.codec.columns_out import MessageColumns
@@ -72,6 +72,19 @@ class Event:
         return Molecules._from_message(
             self._layout.count, MessageColumns(self._buffer, self._layout)
         )
+
+    def __eq__(self, other: object) -> bool:
+        """Tell whether both are the same message, byte for byte."""
+        if not isinstance(other, Event):
+            return NotImplemented
+        return self._buffer == other._buffer
+
+    def __hash__(self) -> int:
+        return hash(self._buffer)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle the message; it is verified anew, since a pickle may come from anywhere."""
+        return decode, (self._buffer,)
 
     def __repr__(self) -> str:
         return (

@@ -57,6 +57,13 @@ class Molecule(NamedTuple):
         return None
 
 
+def _restored(count: int, columns: Sequence[Column | None]) -> Molecules:
+    """Columns out of a pickle, or of a deep copy."""
+    return Molecules._from_columns(
+        count, [None if column is None else column.sealed() for column in columns]
+    )
+
+
 class Molecules:
     """The changed cells of an event, as columns of equal length.
 
@@ -242,6 +249,14 @@ class Molecules:
         )
 
     __hash__ = None  # type: ignore[assignment]
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle the columns; what is on the way into an event is made anew."""
+        return _restored, (self._count, [self._column(field) for field in range(len(FIELDS))])
+
+    def __copy__(self) -> Molecules:
+        """Return the same object: it never changes."""
+        return self
 
     def __repr__(self) -> str:
         given = [name for field, name in enumerate(FIELDS) if self._has(field)]

@@ -41,7 +41,8 @@ cdef class HeldColumns:
 
     Takes what `Molecules` has brought into shape: for each field in the order of the schema None or
     a pair of values and absent rows. Values are one array a field: uint64[n, 2] hashes, numeric
-    arrays of native byte order, bool arrays, object arrays of str and None.
+    arrays of native byte order, bool arrays, object arrays of str and None. An array may have got
+    another shape since then, so each is looked at again.
     """
 
     cdef MoleculeColumns native
@@ -53,11 +54,11 @@ cdef class HeldColumns:
         self.held = []
         self.count = self.native.count = count
         self.take_hashes(columns[0][0])
-        self.take_scalars(columns[1], &self.native.wide[0])
-        self.take_scalars(columns[3], &self.native.wide[1])
-        self.take_scalars(columns[6], &self.native.wide[2])
-        self.take_scalars(columns[7], &self.native.wide[3])
-        self.take_scalars(columns[4], &self.native.boolean)
+        self.take_scalars(columns[1], &self.native.wide[0], "numeric_value")
+        self.take_scalars(columns[3], &self.native.wide[1], "date_value")
+        self.take_scalars(columns[6], &self.native.wide[2], "timestamp")
+        self.take_scalars(columns[7], &self.native.wide[3], "security_mask")
+        self.take_scalars(columns[4], &self.native.boolean, "boolean_value")
         self.take_texts(columns[2], 0, "text_commentary")
         self.take_texts(columns[5], 1, "error_value")
 
@@ -65,27 +66,31 @@ cdef class HeldColumns:
         PyMem_Free(self.texts_of[0])
         PyMem_Free(self.texts_of[1])
 
-    cdef Buffer keep(self, object values):
+    cdef Buffer keep(self, object values, int dimensions, str field):
         buffer = hold(values, PyBUF_RECORDS_RO)
+        if buffer.view.ndim != dimensions or <uint64_t>buffer.view.shape[0] != self.count:
+            raise ValueError(f"{field}: the array has another shape than when it was given")
         self.held.append(buffer)
         return buffer
 
     cdef int take_hashes(self, object values) except -1:
-        buffer = self.keep(values)
+        buffer = self.keep(values, 2, "coordinate_hash")
+        if buffer.view.shape[1] != 2 or buffer.view.strides[1] != 8 or buffer.view.itemsize != 8:
+            raise ValueError("coordinate_hash: the array has another shape than when it was given")
         self.native.hash.data = <const uint8_t*>buffer.view.buf
         self.native.hash.stride = buffer.view.strides[0]
         return 0
 
-    cdef int take_scalars(self, object column, ScalarColumn* to) except -1:
+    cdef int take_scalars(self, object column, ScalarColumn* to, str field) except -1:
         if column is None:
             return 0
         values, absent = column
-        buffer = self.keep(values)
+        buffer = self.keep(values, 1, field)
         to.data = <const uint8_t*>buffer.view.buf
         to.stride = buffer.view.strides[0]
         kind_of(buffer.view, &to.kind)
         if absent is not None:
-            buffer = self.keep(absent)
+            buffer = self.keep(absent, 1, field)
             to.absent = <const uint8_t*>buffer.view.buf
             to.absent_stride = buffer.view.strides[0]
         return 0
@@ -94,18 +99,22 @@ cdef class HeldColumns:
         if column is None:
             return 0
         values = column[0]
-        buffer = self.keep(values)
-        cdef bint constant = buffer.view.strides[0] == 0
-        cdef uint64_t rows = 1 if constant and self.count else self.count
-        cdef Text* to = <Text*>PyMem_Calloc(max(rows, 1), sizeof(Text))
+        cdef bint constant = values.strides[0] == 0
+        # The strs themselves are held, as their UTF-8 lives in them: an array can be written to.
+        cdef list texts = values[:1].tolist() if constant else values.tolist()
+        cdef uint64_t rows = <uint64_t>len(texts)
+        cdef Text* to
         cdef uint64_t row
         cdef Py_ssize_t size = 0
-        cdef object text
+        if rows != (min(self.count, 1) if constant else self.count):
+            raise ValueError(f"{field}: the array has another shape than when it was given")
+        self.held.append(texts)
+        to = <Text*>PyMem_Calloc(max(rows, 1), sizeof(Text))
         if to == NULL:
             raise MemoryError
         self.texts_of[number] = to
         for row in range(rows):
-            text = <object>(<PyObject**>(<char*>buffer.view.buf + <Py_ssize_t>row * buffer.view.strides[0]))[0]
+            text = texts[row]
             if text is None:
                 continue
             to[row].data = utf8(text, &size, field, row)
