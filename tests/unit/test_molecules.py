@@ -180,6 +180,7 @@ NANOSECONDS = 86_400_000_000_000
         (dt.datetime(1970, 1, 2), [NANOSECONDS] * 3),
         (dt.date(1970, 1, 2), [NANOSECONDS] * 3),
         ([dt.datetime(1970, 1, 2, tzinfo=dt.UTC), None, 5], [NANOSECONDS, None, 5]),
+        ([0, NAT, np.datetime64(5, "us")], [0, None, 5000]),
         (
             np.ma.MaskedArray(np.array([1, 2, 3], "M8[s]"), [False, True, False]),
             [10**9, None, 3 * 10**9],
@@ -292,12 +293,6 @@ def test_masks_of_any_kind(given, expected):
             np.array(["1970", "9999", "1970"], "M8[Y]"),
             ValueError,
             r"timestamp\[1\]: 9999 is outside the range of 64-bit nanoseconds",
-        ),
-        (
-            "timestamp",
-            [0, NAT, 0],
-            ValueError,
-            r"timestamp\[1\]: NaT is not a",
         ),
         ("boolean_value", 1, TypeError, "boolean_value: 1 is a int, not a bool"),
         ("boolean_value", [True, 0, None], TypeError, r"boolean_value\[1\]: 0 is a int, not a"),

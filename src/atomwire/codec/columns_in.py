@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from atomwire import _native
+from atomwire.codec.missing import is_missing, is_nat, plain
 from atomwire.codec.timestamps import farthest, unix_nanoseconds
 
 Array: TypeAlias = npt.NDArray[Any]
@@ -27,6 +28,9 @@ FIELDS = (
 )
 
 
+_TIMES = ("date_value", "timestamp")
+# The usual types in a sequence; of others, a value may stand for a row without one.
+_NEVER_MISSING = {float, int, bool, dt.datetime, dt.date, type(None)}
 _FLOAT64, _INT64, _UINT64 = np.dtype(np.float64), np.dtype(np.int64), np.dtype(np.uint64)
 
 
@@ -133,6 +137,8 @@ def numbers(field: str, given: Any, count: int) -> Column | None:
         return None
     if _as_stored(given, _FLOAT64, count):
         return Column(given)
+    if is_missing(given):
+        return None
     values, absent = _split(field, given, 0.0, _to_number)
     if values.dtype.kind not in "iuf":
         raise TypeError(f"{field}: {values.dtype}, must be integers or floats")
@@ -147,6 +153,8 @@ def times(field: str, given: Any, count: int) -> Column | None:
         return None
     if _as_stored(given, _INT64, count):
         return Column(given)
+    if is_missing(given) or is_nat(given):
+        return None
     values, absent = _split(field, given, 0, lambda each: unix_nanoseconds(each, field))
     if values.dtype.kind == "M":
         values, absent = _datetime64(field, values, absent)
@@ -166,6 +174,8 @@ def masks(field: str, given: Any, count: int) -> Column | None:
         return None
     if _as_stored(given, _UINT64, count):
         return Column(given)
+    if is_missing(given):
+        return None
     values, absent = _split(field, given, 0, _to_mask)
     if values.dtype.kind not in "iu":
         raise TypeError(f"{field}: {values.dtype}, must be integers without a sign")
@@ -176,7 +186,7 @@ def masks(field: str, given: Any, count: int) -> Column | None:
 
 def booleans(field: str, given: Any, count: int) -> Column | None:
     """Return a column of bools."""
-    if given is None:
+    if given is None or is_missing(given):
         return None
     values, absent = _split(field, given, False, _to_bool)
     if values.dtype.kind != "b":
@@ -186,7 +196,7 @@ def booleans(field: str, given: Any, count: int) -> Column | None:
 
 def texts(field: str, given: Any, count: int) -> Column | None:
     """Return a column of str objects, None in rows without a text."""
-    if given is None:
+    if given is None or is_missing(given):
         return None
     if isinstance(given, str):
         scalar = np.empty((), object)
@@ -204,6 +214,7 @@ def texts(field: str, given: Any, count: int) -> Column | None:
 
 
 def _rows_of_texts(field: str, given: Any) -> Sequence[Any]:
+    given = plain(given)
     if isinstance(given, np.ma.MaskedArray):
         rows = np.array(given.data, object)
         rows[np.ma.getmaskarray(given)] = None
@@ -233,6 +244,7 @@ def equal(one: Column | None, other: Column | None, count: int) -> bool:
 
 
 def _split(field: str, given: Any, blank: Any, convert: Any) -> tuple[Array, Any]:
+    given = plain(given)
     if isinstance(given, np.ma.MaskedArray):
         absent = None if given.mask is np.ma.nomask else np.asarray(given.mask)
         return _in_native_order(np.asarray(given.data)), absent
@@ -264,6 +276,9 @@ def _is_scalar(given: Any) -> bool:
 def _from_sequence(field: str, given: Any, blank: Any, convert: Any) -> tuple[Array, Any]:
     kinds = set(map(type, given))
     absent = None
+    if not kinds <= _NEVER_MISSING:
+        given = [None if _is_absent(field, each) else each for each in given]
+        kinds = set(map(type, given))
     if type(None) in kinds:
         absent = np.fromiter((each is None for each in given), np.bool_, len(given))
     try:
@@ -272,6 +287,10 @@ def _from_sequence(field: str, given: Any, blank: Any, convert: Any) -> tuple[Ar
         _blame(field, given, convert)
         raise
     return np.asarray(values, dtype=_dtype_of(blank, field)), absent
+
+
+def _is_absent(field: str, value: Any) -> bool:
+    return is_missing(value) or (field in _TIMES and is_nat(value))
 
 
 def _dtype_of(blank: Any, field: str) -> Any:

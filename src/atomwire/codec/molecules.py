@@ -85,7 +85,8 @@ class Molecules:
         Integers without a sign, 64 bits.
 
     Each column but the first may be one scalar for all rows. A row that lacks a value is masked
-    (`numpy.ma`), None in a sequence, or NaT in a datetime64 column.
+    (`numpy.ma`), None in a sequence, NaT in a column of times, or what pandas has for missing in a
+    Series of a dtype of its own. NaN in a column of floats is a value.
 
     Raises
     ------

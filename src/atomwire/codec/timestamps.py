@@ -31,7 +31,7 @@ def unix_nanoseconds(moment: Timestamp, field: str = "timestamp") -> int:
     ----------
     moment : int, datetime.datetime, datetime.date or numpy.datetime64
         An integer is taken as Unix nanoseconds. A datetime without a time zone is taken as UTC,
-        as numpy does; a date is its midnight in UTC.
+        as numpy does; a date is its midnight in UTC. A Timestamp of pandas keeps its nanoseconds.
     field : str
         Named in errors.
 
@@ -47,6 +47,9 @@ def unix_nanoseconds(moment: Timestamp, field: str = "timestamp") -> int:
     if isinstance(moment, int | np.integer):
         nanoseconds = int(moment)
     elif isinstance(moment, dt.datetime):
+        if type(moment) is not dt.datetime and hasattr(moment, "to_datetime64"):
+            # A Timestamp of pandas: a datetime by its class, but one with nanoseconds.
+            return unix_nanoseconds(moment.to_datetime64(), field)
         aware = moment if moment.tzinfo is not None else moment.replace(tzinfo=dt.UTC)
         nanoseconds = (aware - _EPOCH) // _MICROSECOND * 1000
     elif isinstance(moment, dt.date):

@@ -137,7 +137,7 @@ def text_array(str field, rows, uint64_t count):
     for text in rows:
         if row == count:
             break
-        if text is not None:
+        if text is not None and (isinstance(text, str) or not is_missing(text)):
             if not isinstance(text, str):
                 raise TypeError(f"{field}[{row}]: {text!r} is a {type(text).__name__}, not a str or None")
             any_present = True
