@@ -41,10 +41,10 @@ class Column(NamedTuple):
     absent: npt.NDArray[np.bool_] | None = None
 
     def array(self) -> Array:
-        """Return the column as its users see it: a view, which they cannot write to."""
+        """Return the column as its users see it: they cannot write to it."""
         if self.absent is None:
-            return read_only(self.values.view())
-        return np.ma.MaskedArray(read_only(self.values.view()), read_only(self.absent.view()))
+            return _shown(self.values)
+        return np.ma.MaskedArray(_shown(self.values), _shown(self.absent))
 
     def sealed(self) -> Column:
         """Return the column after nobody can write to its arrays, which must be its own."""
@@ -72,6 +72,11 @@ def read_only(array: Array) -> Array:
     """Return the array itself, which can no longer be written to."""
     array.flags.writeable = False
     return array
+
+
+def _shown(array: Array) -> Array:
+    # Whoever gave an array may go on with it, so only a view of it can be closed.
+    return read_only(array.view()) if array.flags.writeable else array
 
 
 def column_or_none(values: Array, absent: npt.NDArray[np.bool_] | None) -> Column | None:

@@ -93,6 +93,13 @@ class Event:
         )
 
 
+def _copied(buf: Buffer) -> bytes:
+    try:
+        return bytes(memoryview(buf))
+    except TypeError:
+        raise TypeError(f"buf: a {type(buf).__name__} is not a bytes-like object") from None
+
+
 def decode(buf: Buffer) -> Event:
     """Verify a whole event and return it for reading.
 
@@ -107,5 +114,5 @@ def decode(buf: Buffer) -> Event:
     InvalidEventError
         When `verify` refuses it.
     """
-    buffer = buf if type(buf) is bytes else bytes(memoryview(buf))
+    buffer = buf if type(buf) is bytes else _copied(buf)
     return Event(buffer, _native.scan(buffer))

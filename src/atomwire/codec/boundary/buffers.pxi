@@ -22,6 +22,11 @@ cdef extern from *:
         memory->size = static_cast<uint64_t>(PyBytes_GET_SIZE(source));
         return 0;
       }
+      if (!PyObject_CheckBuffer(source)) {
+        PyErr_Format(PyExc_TypeError, "buf: a %.200s is not a bytes-like object",
+                     Py_TYPE(source)->tp_name);
+        return -1;
+      }
       if (PyObject_GetBuffer(source, view, PyBUF_SIMPLE) < 0) return -1;
       memory->data = static_cast<const uint8_t*>(view->buf);
       memory->size = static_cast<uint64_t>(view->len);

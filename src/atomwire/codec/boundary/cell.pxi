@@ -44,10 +44,7 @@ cdef int fill_value(Cell& cell, object value) except -1:
         cell.kind = CellKind.date
         cell.date = unix_nanoseconds_of(value, "date_value")
     else:
-        raise TypeError(
-            f"value: {value!r} is a {type(value).__name__}, not a float, str, bool, datetime "
-            "or CellError"
-        )
+        raise wrong_type("value", value, "a float, str, bool, datetime or CellError")
     return 0
 
 
@@ -60,13 +57,10 @@ cdef int fill_hash(uint8_t* to, object coordinate_hash) except -1:
             return from_int128(coordinate_hash, to)
         except OverflowError:
             raise ValueError(
-                f"coordinate_hash: {coordinate_hash} does not fit into 128 bits"
+                f"coordinate_hash: {shown(coordinate_hash)} does not fit into 128 bits"
             ) from None
     if not PyObject_CheckBuffer(coordinate_hash):
-        raise TypeError(
-            f"coordinate_hash: {coordinate_hash!r} is a {type(coordinate_hash).__name__}, not an "
-            "int or 16 bytes"
-        )
+        raise wrong_type("coordinate_hash", coordinate_hash, "an int or 16 bytes")
     try:
         PyObject_GetBuffer(coordinate_hash, &view, PyBUF_SIMPLE)
     except (BufferError, ValueError) as error:
@@ -82,18 +76,20 @@ cdef int fill_hash(uint8_t* to, object coordinate_hash) except -1:
 
 cdef uint64_t checked_mask(object mask) except? 0:
     if isinstance(mask, (bool, TIMEDELTA)) or not isinstance(mask, (int, np.integer)):
-        raise TypeError(f"security_mask: {mask!r} is a {type(mask).__name__}, not an int")
+        raise wrong_type("security_mask", mask, "an int")
     try:
         return mask
     except OverflowError:
-        raise ValueError(f"security_mask: {mask} does not fit into 64 bits without a sign") from None
+        raise ValueError(
+            f"security_mask: {shown(mask)} does not fit into 64 bits without a sign"
+        ) from None
 
 
 cdef double checked_number(object value) except? -1:
     try:
         return value
     except OverflowError:
-        raise ValueError(f"value: {value} does not fit into a float") from None
+        raise ValueError(f"value: {shown(value)} does not fit into a float") from None
 
 
 cdef int64_t nanoseconds(object moment) except? -1:

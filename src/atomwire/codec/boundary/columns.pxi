@@ -139,7 +139,7 @@ def text_array(str field, rows, uint64_t count):
             break
         if text is not None and (isinstance(text, str) or not is_missing(text)):
             if not isinstance(text, str):
-                raise TypeError(f"{field}[{row}]: {text!r} is a {type(text).__name__}, not a str or None")
+                raise wrong_type(f"{field}[{row}]", text, "a str or None")
             any_present = True
             before = to[row]
             Py_INCREF(text)

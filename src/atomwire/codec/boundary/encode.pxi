@@ -12,7 +12,7 @@ TRACE_ID_TEXT = re.compile("[0-9a-fA-F]{32}")
 cdef HeldColumns columns_of(object molecules):
     native_columns = getattr(molecules, "_native_columns", None)
     if native_columns is None:
-        raise TypeError(f"molecules: a {type(molecules).__name__} is not an atomwire.Molecules")
+        raise wrong_type("molecules", molecules, "an atomwire.Molecules")
     return native_columns()
 
 
@@ -28,16 +28,20 @@ cdef int set_tenant(Text* to, object tenant_id) except -1:
 
 cdef str checked_event_id(object event_id):
     text = str(event_id) if isinstance(event_id, UUID) else event_id
-    if not isinstance(text, str) or UUID_TEXT.fullmatch(text) is None:
-        raise ValueError(f"event_id: {event_id!r} is not the 36 characters of a UUID")
+    if not isinstance(text, str):
+        raise wrong_type("event_id", event_id, "the 36 characters of a UUID")
+    if UUID_TEXT.fullmatch(text) is None:
+        raise ValueError(f"event_id: {shown(event_id)} is not the 36 characters of a UUID")
     return text
 
 
 cdef object checked_trace_id(object trace_id):
-    if trace_id is not None and (
-        not isinstance(trace_id, str) or TRACE_ID_TEXT.fullmatch(trace_id) is None
-    ):
-        raise ValueError(f"trace_id: {trace_id!r} is not 32 hex characters")
+    if trace_id is None:
+        return None
+    if not isinstance(trace_id, str):
+        raise wrong_type("trace_id", trace_id, "32 hex characters")
+    if TRACE_ID_TEXT.fullmatch(trace_id) is None:
+        raise ValueError(f"trace_id: {shown(trace_id)} is not 32 hex characters")
     return trace_id
 
 
@@ -52,9 +56,9 @@ cdef int8_t checked_type(object type, object molecules, object schema_payload) e
             "pass one of EventType"
         )
     if isinstance(type, bool) or not isinstance(type, int):
-        raise TypeError(f"type: {type!r} is not an EventType")
+        raise wrong_type("type", type, "an EventType")
     if not -128 <= type <= 127:
-        raise ValueError(f"type: {type} does not fit into a byte")
+        raise ValueError(f"type: {shown(type)} does not fit into a byte")
     return type
 
 

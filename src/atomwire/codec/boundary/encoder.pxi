@@ -94,7 +94,7 @@ cdef class Encoder:
         now = unix_nanoseconds()
         return self.stamp(plan, columns.count, now, now)
 
-    def split(self, molecules, Py_ssize_t max_bytes):
+    def split(self, molecules, max_bytes):
         """Encode changed cells as several events, in order, none larger than the limit.
 
         Parameters
@@ -114,7 +114,9 @@ cdef class Encoder:
             While iterating, when one molecule alone is larger than the limit. The events before it
             have been handed out by then.
         """
-        return self.parts(columns_of(molecules), <uint64_t>max(max_bytes, 0))
+        if isinstance(max_bytes, bool) or not isinstance(max_bytes, (int, np.integer)):
+            raise wrong_type("max_bytes", max_bytes, "an int")
+        return self.parts(columns_of(molecules), min(max(int(max_bytes), 0), kMaxEventBytes))
 
     def parts(self, HeldColumns columns not None, uint64_t max_bytes):
         # The rows that fit are guessed from the last part, and fewer are taken until they do.

@@ -28,6 +28,19 @@ cdef dict REASONS = {
 }
 
 
+cdef str shown(object value):
+    """A value as errors show it: on one line, and no longer than that."""
+    try:
+        text = repr(value)
+    except Exception:  # an int of more digits than Python writes
+        return f"<{type(value).__name__}>"
+    return text if len(text) <= 200 else f"{text[:200]}..."
+
+
+cdef object wrong_type(str field, object value, str wanted):
+    return TypeError(f"{field}: {shown(value)} is a {type(value).__name__}, not {wanted}")
+
+
 cdef str field_name(const Fault& fault):
     if not fault.in_molecule:
         return "AtomEvent" if fault.field == kWholeTable else EVENT_FIELDS[fault.field]

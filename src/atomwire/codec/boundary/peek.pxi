@@ -249,7 +249,7 @@ def peek_coordinate_hash(buf, index=0):
     cdef const uint8_t* found = NULL
     cdef Py_ssize_t row = 0
     if index is not FIRST:
-        row = PyNumber_AsSsize_t(index, IndexError)
+        row = row_number(index)
     acquire(buf, &view, &memory)
     if peek_hash(memory, row, found, fault):
         number = int128(found)
@@ -257,6 +257,13 @@ def peek_coordinate_hash(buf, index=0):
         return number
     release(&view)
     raise_fault(fault, memory.size)
+
+
+cdef Py_ssize_t row_number(object index) except? -1:
+    try:
+        return PyNumber_AsSsize_t(index, IndexError)
+    except TypeError:
+        raise wrong_type("index", index, "an int") from None
 
 
 def peek_coordinate_hashes(buf, out=None):
@@ -341,7 +348,7 @@ def peek_batch(bufs, out=None):
     cdef Py_ssize_t number = 0
     cdef Py_ssize_t rows
     if not isinstance(bufs, (list, tuple)):
-        bufs = list(bufs)
+        bufs = list(iterated(bufs))
     rows = len(bufs)
     if out is None:
         out = np.empty((rows, 2), np.uint64)
@@ -362,6 +369,13 @@ def peek_batch(bufs, out=None):
         to += 16
         number += 1
     return filled(out, number)
+
+
+cdef object iterated(object bufs):
+    try:
+        return iter(bufs)
+    except TypeError:
+        raise wrong_type("bufs", bufs, "an iterable of messages") from None
 
 
 cdef int raise_batch_fault(const Fault& fault, uint64_t size, Py_ssize_t number) except -1:

@@ -17,12 +17,12 @@ cdef str str_of(const Text& text, const Bytes& memory, str field):
 cdef const char* utf8(object text, Py_ssize_t* size, str field, object row=None) except NULL:
     # The UTF-8 lives inside the str, which the caller keeps alive.
     if not isinstance(text, str):
-        raise TypeError(f"{field}: {text!r} is a {type(text).__name__}, not a str")
+        raise wrong_type(field, text, "a str")
     try:
         return PyUnicode_AsUTF8AndSize(text, size)
     except UnicodeEncodeError as error:
         where = field if row is None else f"{field}[{row}]"
-        raise ValueError(f"{where}: {text!r} cannot be UTF-8: {error.reason}") from None
+        raise ValueError(f"{where}: {shown(text)} cannot be UTF-8: {error.reason}") from None
 
 
 cdef int set_text(Text* to, object text, str field) except -1:
