@@ -9,7 +9,7 @@ Needs the library mmh3: ``pip install atomwire[coordinates]``.
 """
 
 from collections.abc import Sequence
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -50,6 +50,10 @@ class MemberError(ValueError):
         self.row = row
         self.member = member
         self.reason = reason
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle what it was made of, which is not what it says."""
+        return type(self), (self.dimension, self.row, self.member, self.reason)
 
 
 def coordinate_hash(*members: str) -> int:

@@ -1,5 +1,7 @@
 """The coordinate of a cell: MurmurHash3 x64 128 of its members, little-endian."""
 
+import copy
+import pickle
 import re
 import subprocess
 import sys
@@ -88,6 +90,12 @@ def test_a_bad_member_is_named(member, reason):
         coordinate_hashes(["West"] * 3, ["x", "y", member])
     assert (among_many.value.dimension, among_many.value.row) == (1, 2)
     assert among_many.value.member == member
+
+    for error in (single.value, among_many.value):
+        for again in (pickle.loads(pickle.dumps(error)), copy.copy(error)):
+            assert type(again) is MemberError
+            assert vars(again) == vars(error)
+            assert str(again) == str(error)
 
 
 def test_columns_of_different_lengths():

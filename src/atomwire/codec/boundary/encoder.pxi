@@ -47,7 +47,8 @@ cdef class Encoder:
         coordinate_hash : int or 16 bytes
             The cell.
         value : float, int, str, bool, datetime, date, datetime64, CellError or None
-            Its type says which value field it becomes; None sets none of them.
+            Its type says which value field it becomes; None sets none of them. NaT is refused: in
+            a cell by itself it is more often a mistake than a wish.
         timestamp : int, datetime or datetime64, optional
             When the cell was written: the time of the event, and of the molecule. When not given,
             the event carries the present and the molecule no time of its own.
