@@ -8,6 +8,8 @@ import sys
 import threading
 import time
 import uuid
+from importlib.machinery import EXTENSION_SUFFIXES
+from pathlib import Path
 
 import pytest
 
@@ -108,3 +110,10 @@ def test_children_of_a_fork_make_ids_of_their_own():
     # The bits that are not the clock's differ too: the children do not share a random state.
     tails = [{each[-12:] for each in family} for family in families]
     assert len(set.union(*tails)) == 6 * 200
+
+
+def test_the_core_and_its_clock_are_in_the_process_once():
+    # Each extension that links the core brings a clock of its own, which no timing would show.
+    package = Path(atomwire.__file__).parent
+    extensions = {path for suffix in EXTENSION_SUFFIXES for path in package.rglob(f"*{suffix}")}
+    assert {path.name.partition(".")[0] for path in extensions} == {"_native"}
