@@ -13,7 +13,7 @@ from cpython.bytes cimport (
     PyBytes_GET_SIZE,
 )
 from cpython.mem cimport PyMem_Calloc, PyMem_Free
-from libc.stdint cimport int8_t, int16_t, int64_t, uint8_t, uint16_t, uint64_t
+from libc.stdint cimport int8_t, int16_t, int32_t, int64_t, uint8_t, uint16_t, uint64_t
 from libc.string cimport memcpy
 from libcpp cimport bool as cbool
 
@@ -38,8 +38,9 @@ include "codec/boundary/encode.pxi"
 include "codec/boundary/encoder.pxi"
 
 # The bus.
-include "bus/publish/boundary/producer.pxi"
-include "bus/publish/boundary/lane.pxi"
+include "bus/publish/boundary/declarations.pxi"
+include "bus/publish/boundary/send_queue.pxi"
+include "bus/publish/boundary/producer_session.pxi"
 
 EVENT_TYPE_UNKNOWN = EventType_UNKNOWN
 EVENT_TYPE_MOLECULE_WRITE = EventType_MOLECULE_WRITE

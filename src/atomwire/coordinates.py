@@ -9,7 +9,7 @@ Needs the library mmh3: ``pip install atomwire[coordinates]``.
 """
 
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -51,9 +51,9 @@ class MemberError(ValueError):
         self.member = member
         self.reason = reason
 
-    def __reduce__(self) -> tuple[Any, ...]:
-        """Pickle what it was made of, which is not what it says."""
-        return type(self), (self.dimension, self.row, self.member, self.reason)
+    def __reduce__(self) -> tuple[object, ...]:
+        # By default, a copy is made of the text alone.
+        return type(self), (self.dimension, self.row, self.member, self.reason), vars(self)
 
 
 def coordinate_hash(*members: str) -> int:

@@ -52,6 +52,8 @@ const char* load(const char* path) noexcept {
   ATOMWIRE_FIND(set_log_queue, "rd_kafka_set_log_queue");
   ATOMWIRE_FIND(topic_new, "rd_kafka_topic_new");
   ATOMWIRE_FIND(topic_destroy, "rd_kafka_topic_destroy");
+  ATOMWIRE_FIND(metadata, "rd_kafka_metadata");
+  ATOMWIRE_FIND(metadata_destroy, "rd_kafka_metadata_destroy");
   ATOMWIRE_FIND(producev, "rd_kafka_producev");
   ATOMWIRE_FIND(poll, "rd_kafka_poll");
   ATOMWIRE_FIND(flush, "rd_kafka_flush");

@@ -26,6 +26,21 @@ struct Message {
   void* opaque;  // as it was given to producev
 };
 
+// rd_kafka_metadata_t, as far as it is used.
+struct PartitionMetadata;
+struct TopicMetadata {
+  char* topic;
+  int partition_count;
+  PartitionMetadata* partitions;
+  int error;
+};
+struct Metadata {
+  int broker_count;
+  void* brokers;
+  int topic_count;
+  TopicMetadata* topics;
+};
+
 // rd_kafka_vtype_t: what producev's next argument is.
 enum Argument : int {
   kEnd = 0,
@@ -66,6 +81,8 @@ struct Api {
   int (*set_log_queue)(Client*, void* queue);
   Topic* (*topic_new)(Client*, const char* name, void* conf);
   void (*topic_destroy)(Topic*);
+  int (*metadata)(Client*, int all_topics, Topic* only, const Metadata**, int milliseconds);
+  void (*metadata_destroy)(const Metadata*);
   int (*producev)(Client*, ...);
   int (*poll)(Client*, int milliseconds);
   int (*flush)(Client*, int milliseconds);

@@ -7,8 +7,6 @@
 namespace atomwire::rdkafka {
 namespace {
 
-// How long librdkafka is asked for reports in one go; `stop` waits for the end of it.
-constexpr int kPollMilliseconds = 100;
 // An absent broker is 20 lines a second: they are told together.
 constexpr std::chrono::milliseconds kNoticesEvery{100};
 // More than that is not kept, until they are taken.
@@ -16,39 +14,53 @@ constexpr size_t kMostNotices = 1000;
 // So many statistics in a row, one a second: librdkafka's own way back takes less than one.
 constexpr int kLongWithoutBrokers = 3;
 
-// The opaque of a message: its number, and whether its acknowledgement is wanted.
-void* opaque_of(int64_t number, bool wanted) noexcept {
-  return reinterpret_cast<void*>(static_cast<intptr_t>(number) * 2 + (wanted ? 1 : 0));
+// The opaque of a message: its sequence, and whether it is marked.
+void* opaque_of(int64_t sequence, bool marked) noexcept {
+  return reinterpret_cast<void*>(static_cast<intptr_t>(sequence) * 2 + (marked ? 1 : 0));
 }
 
-int64_t number_of(const void* opaque) noexcept { return reinterpret_cast<intptr_t>(opaque) >> 1; }
+int64_t sequence_of(const void* opaque) noexcept { return reinterpret_cast<intptr_t>(opaque) >> 1; }
 
-bool wanted_of(const void* opaque) noexcept { return (reinterpret_cast<intptr_t>(opaque) & 1) != 0; }
+bool marked_of(const void* opaque) noexcept { return (reinterpret_cast<intptr_t>(opaque) & 1) != 0; }
 
 std::string copy(const void* from, size_t size) {
   return from == nullptr ? std::string() : std::string(static_cast<const char*>(from), size);
 }
 
+bool contains(std::string_view text, std::string_view part) noexcept {
+  return text.find(part) != std::string_view::npos;
+}
+
+// The statistics' part about the brokers, and that about the topics behind it.
+std::string_view brokers_of(std::string_view statistics) noexcept {
+  const size_t start = statistics.find("\"brokers\":{");
+  if (start == std::string_view::npos) return {};
+  return statistics.substr(start, statistics.find("\"topics\":{", start) - start);
+}
+
+std::string_view topics_of(std::string_view statistics) noexcept {
+  const size_t start = statistics.find("\"topics\":{");
+  return start == std::string_view::npos ? std::string_view() : statistics.substr(start);
+}
+
 // Whether librdkafka has no broker at all in its list, not even one that is away.
 bool has_no_broker(std::string_view statistics) noexcept {
   constexpr std::string_view kBrokers = "\"brokers\":{";
-  const size_t place = statistics.find(kBrokers);
-  if (place == std::string_view::npos) return false;
-  const size_t next = statistics.find_first_not_of(' ', place + kBrokers.size());
-  return next != std::string_view::npos && statistics[next] == '}';
+  const std::string_view brokers = brokers_of(statistics);
+  if (brokers.empty()) return false;
+  const size_t next = brokers.find_first_not_of(' ', kBrokers.size());
+  return next != std::string_view::npos && brokers[next] == '}';
 }
 
 Failure failure_of(const Message& message) {
   Failure failure;
-  failure.number = number_of(message.opaque);
+  failure.sequence = sequence_of(message.opaque);
+  failure.marked = marked_of(message.opaque);
   failure.error = message.error;
-  // Not rd_kafka_message_errstr: of a producer's message that is the payload.
-  failure.reason = api().error_text(message.error);
-  failure.tenant = copy(message.key, message.key_length);
-  failure.event = copy(message.payload, message.length);
+  failure.key = copy(message.key, message.key_length);
+  failure.value = copy(message.payload, message.length);
   Headers* headers = nullptr;
   if (api().message_headers(&message, &headers) != kNoError) return failure;
-  failure.has_headers = true;
   const char* name = nullptr;
   const void* value = nullptr;
   size_t size = 0;
@@ -60,6 +72,26 @@ Failure failure_of(const Message& message) {
 }
 
 }  // namespace
+
+// Reports of one round of serving, in whatever thread: librdkafka calls back in the one that asks it.
+class Producer::Round {
+ public:
+  explicit Round(ReportTaker& taker) noexcept : taker_(taker) { current = &reports_; }
+  ~Round() {
+    current = nullptr;
+    if (!reports_.empty()) taker_.take(std::move(reports_));
+  }
+  Round(const Round&) = delete;
+  Round& operator=(const Round&) = delete;
+
+  static thread_local Reports* current;
+
+ private:
+  ReportTaker& taker_;
+  Reports reports_;
+};
+
+thread_local Reports* Producer::Round::current = nullptr;
 
 bool Producer::set(const char* property, const char* value) noexcept {
   if (conf_ == nullptr) conf_ = api().conf_new();
@@ -92,29 +124,40 @@ bool Producer::open(const char* topic) noexcept {
 }
 
 int Producer::produce(const char* key, size_t key_size, const char* value, size_t value_size,
-                      int64_t milliseconds, Headers* headers, int64_t number,
-                      bool wanted) noexcept {
+                      int64_t milliseconds, Headers* headers, int64_t sequence,
+                      bool marked) noexcept {
   int error = kClosed;
   if (client_ != nullptr) {
-    // Before the call: the report may come before it returns.
-    reports_.handed_over();
     error = api().producev(
         client_, kTopic, topic_, kFlags, kCopy, kKey, static_cast<const void*>(key), key_size,
         kValue, const_cast<char*>(value), value_size, kTimestamp, milliseconds, kHeaders, headers,
-        kOpaque, opaque_of(number, wanted), kEnd);
+        kOpaque, opaque_of(sequence, marked), kEnd);
     if (error == kNoError) return kNoError;
-    reports_.refused();
   }
   if (headers != nullptr) api().headers_destroy(headers);
   return error;
 }
 
-void Producer::serve() noexcept {
-  while (!stopping_.load()) {
-    api().poll(client_, kPollMilliseconds);
-    if (without_brokers_.load() >= kLongWithoutBrokers) bootstrap_again();
-    if (reports_.some() || notices_due()) return;
+bool Producer::serve(int milliseconds) noexcept {
+  {
+    const Round round(taker_);
+    api().poll(client_, milliseconds);
   }
+  if (without_brokers_.load() >= kLongWithoutBrokers) bootstrap_again();
+  return notices_due();
+}
+
+int Producer::partitions(int milliseconds, int& error) noexcept {
+  const Metadata* metadata = nullptr;
+  error = api().metadata(client_, 0, topic_, &metadata, milliseconds);
+  if (error != kNoError) return 0;
+  int count = 0;
+  if (metadata->topic_count > 0) {
+    error = metadata->topics[0].error;
+    if (error == kNoError) count = metadata->topics[0].partition_count;
+  }
+  api().metadata_destroy(metadata);
+  return count;
 }
 
 void Producer::bootstrap_again() noexcept {
@@ -124,6 +167,11 @@ void Producer::bootstrap_again() noexcept {
   api().brokers_add(client_, servers_.c_str());
 }
 
+int Producer::flush_piece(int milliseconds) noexcept {
+  const Round round(taker_);
+  return api().flush(client_, milliseconds);
+}
+
 void Producer::flush(int milliseconds) noexcept {
   // librdkafka waits for reports, 10 ms at a time, and when `serve` has taken the last of them it
   // learns of it only then. In pieces of a part of what was waited already, that is no matter.
@@ -131,7 +179,7 @@ void Producer::flush(int milliseconds) noexcept {
   const auto start = steady_clock::now();
   int64_t waited = 0;
   int piece = 0;
-  while (api().flush(client_, piece) != kNoError && waited < milliseconds) {
+  while (flush_piece(piece) != kNoError && waited < milliseconds) {
     waited = std::chrono::duration_cast<std::chrono::milliseconds>(steady_clock::now() - start)
                  .count();
     const int64_t left = milliseconds > waited ? milliseconds - waited : 0;
@@ -162,16 +210,6 @@ void Producer::take_notices(std::vector<Notice>& notices) noexcept {
   told_ = std::chrono::steady_clock::now();
 }
 
-bool Producer::copy_statistics(std::string& statistics) noexcept {
-  const std::lock_guard<std::mutex> lock(mutex_);
-  try {
-    statistics = statistics_;
-  } catch (...) {
-    return false;
-  }
-  return true;
-}
-
 void Producer::keep_notice(bool is_error, bool fatal, int number, const char* facility,
                            const char* text) noexcept {
   const std::lock_guard<std::mutex> lock(mutex_);
@@ -186,16 +224,27 @@ void Producer::keep_notice(bool is_error, bool fatal, int number, const char* fa
 
 // ---- What librdkafka calls, in the thread that serves it.
 
-void Producer::on_report(Client*, const Message* message, void* self) noexcept {
-  Reports& reports = static_cast<Producer*>(self)->reports_;
+void Producer::on_report(Client*, const Message* message, void*) noexcept {
+  Reports* const reports = Round::current;
+  if (reports == nullptr) return;  // librdkafka reports to who asks, and we ask within a round
+  const auto bytes = static_cast<int64_t>(message->length + message->key_length);
   if (message->error == kNoError) {
-    reports.acknowledge(number_of(message->opaque), wanted_of(message->opaque));
+    ++reports->delivered;
+    reports->delivered_bytes += bytes;
+    if (!marked_of(message->opaque)) return;
+    try {
+      reports->acknowledged.push_back(
+          {sequence_of(message->opaque), message->partition, message->offset});
+    } catch (...) {
+      // Delivered all the same; whoever asked for it learns of it when the bus ends.
+    }
     return;
   }
   try {
-    reports.fail(failure_of(*message));
+    reports->failures.push_back(failure_of(*message));
   } catch (...) {
-    reports.fail_without_memory();
+    ++reports->lost;
+    reports->lost_bytes += bytes;
   }
 }
 
@@ -204,13 +253,11 @@ void Producer::on_error(Client* client, int error, const char* reason, void* sel
   if (error == kFatal) {
     char text[512] = "";
     const int cause = api().fatal_error(client, text, sizeof text);
+    producer->fatal_.store(cause == kNoError ? kFatal : cause);
     producer->keep_notice(true, true, cause, "", text);
     return;
   }
-  if (error == kAllBrokersDown) {
-    const std::lock_guard<std::mutex> lock(producer->mutex_);
-    producer->statistics_.clear();
-  }
+  if (error == kAllBrokersDown) producer->connected_.store(false);
   producer->keep_notice(true, false, error, "", reason);
 }
 
@@ -227,12 +274,10 @@ int Producer::on_statistics(Client*, char* json, size_t size, void* self) noexce
   } else {
     producer->without_brokers_.store(0);
   }
-  const std::lock_guard<std::mutex> lock(producer->mutex_);
-  try {
-    producer->statistics_.assign(json, size);
-  } catch (...) {
-    producer->statistics_.clear();
-  }
+  const std::string_view statistics(json, size);
+  producer->connected_.store(contains(brokers_of(statistics), "\"state\":\"UP\""));
+  // A topic that is not there has the partition -1 alone.
+  producer->topic_known_.store(contains(topics_of(statistics), "\"partition\":0,"));
   return 0;  // the text stays librdkafka's
 }
 

@@ -1,87 +1,50 @@
-// What became of the events that a producer was given: counted at once, and told when asked.
+// What a producer reports of the events that it was given.
 #pragma once
 
-#include <atomic>
 #include <cstdint>
-#include <mutex>
 #include <string>
 #include <utility>
 #include <vector>
 
 namespace atomwire::rdkafka {
 
-// An event that the broker did not acknowledge. librdkafka has forgotten its time by now.
+// Of a message whose acknowledgement was asked for.
+struct Acknowledged {
+  int64_t sequence = 0;
+  int32_t partition = 0;
+  int64_t offset = 0;
+};
+
+// A message that the broker did not acknowledge, handed back whole but for its time, which librdkafka
+// has forgotten by now.
 struct Failure {
-  int64_t number = 0;
+  int64_t sequence = 0;
+  bool marked = false;
   int error = 0;
-  std::string reason;
-  std::string tenant;
-  std::string event;
-  bool has_headers = false;
+  std::string key;
+  std::string value;
   std::vector<std::pair<std::string, std::string>> headers;
 };
 
-// Filled by whichever thread serves the producer, read by any.
-class Reports {
+// All that one round of serving brought.
+struct Reports {
+  int64_t delivered = 0;        // messages, the marked ones among them
+  int64_t delivered_bytes = 0;  // their keys and values
+  std::vector<Acknowledged> acknowledged;
+  std::vector<Failure> failures;
+  int64_t lost = 0;  // failures for which there was no memory
+  int64_t lost_bytes = 0;
+
+  bool empty() const noexcept { return delivered == 0 && failures.empty() && lost == 0; }
+};
+
+// Told by whichever thread serves the producer, in that thread.
+class ReportTaker {
  public:
-  void handed_over() noexcept { in_flight_.fetch_add(1); }
-  void refused() noexcept { in_flight_.fetch_sub(1); }
+  virtual void take(Reports&& reports) noexcept = 0;
 
-  // `wanted` asks for the number to come up in `take`.
-  void acknowledge(int64_t number, bool wanted) noexcept {
-    delivered_.fetch_add(1);  // first, so that no event is in neither count
-    in_flight_.fetch_sub(1);
-    // Without memory for it, it is published again one day, or its future ends with the bus.
-    if (wanted) keep([&] { acknowledged_.push_back(number); });
-  }
-
-  void fail(Failure&& failure) noexcept {
-    in_flight_.fetch_sub(1);
-    if (!keep([&] { failures_.push_back(std::move(failure)); })) forgotten_.fetch_add(1);
-  }
-
-  // A failure for which there is no memory: all that can be done is to count it.
-  void fail_without_memory() noexcept {
-    in_flight_.fetch_sub(1);
-    forgotten_.fetch_add(1);
-    some_.store(true);
-  }
-
-  // Whether `take` would bring something.
-  bool some() const noexcept { return some_.load(); }
-
-  // Moves out what has come since the last time; returns how many failures could not be kept.
-  int64_t take(std::vector<int64_t>& acknowledged, std::vector<Failure>& failures) noexcept {
-    const std::lock_guard<std::mutex> lock(mutex_);
-    some_.store(false);
-    acknowledged.swap(acknowledged_);
-    failures.swap(failures_);
-    return forgotten_.exchange(0);
-  }
-
-  int64_t in_flight() const noexcept { return in_flight_.load(); }
-  int64_t delivered() const noexcept { return delivered_.load(); }
-
- private:
-  template <typename Keep>
-  bool keep(Keep append) noexcept {
-    const std::lock_guard<std::mutex> lock(mutex_);
-    some_.store(true);
-    try {
-      append();
-    } catch (...) {
-      return false;
-    }
-    return true;
-  }
-
-  std::atomic<int64_t> in_flight_{0};
-  std::atomic<int64_t> delivered_{0};
-  std::atomic<int64_t> forgotten_{0};
-  std::atomic<bool> some_{false};
-  std::mutex mutex_;
-  std::vector<int64_t> acknowledged_;
-  std::vector<Failure> failures_;
+ protected:
+  ~ReportTaker() = default;
 };
 
 }  // namespace atomwire::rdkafka

@@ -20,6 +20,7 @@ from atomwire.bus.log import RateLimitedLog
 from tests.broker import jars
 from tests.broker.cluster import Cluster
 from tests.broker.go_service import GoService
+from tests.broker.kfake import FakeKafka
 from tests.broker.node import Node
 from tests.broker.proxy import Proxy
 
@@ -78,6 +79,14 @@ def brokers(request: pytest.FixtureRequest) -> str:
 def go_service(tmp_path_factory: pytest.TempPathFactory) -> GoService:
     """The peer that publishes with kafka-go."""
     return or_skip(lambda: GoService(tmp_path_factory.mktemp("go")))
+
+
+@pytest.fixture(scope="session")
+def fake_kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FakeKafka]:
+    """A second implementation of the protocol, which fails as it is told."""
+    folder = tmp_path_factory.mktemp("kfake")
+    with or_skip(lambda: FakeKafka(folder)) as fake:
+        yield fake
 
 
 @pytest.fixture

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 from collections.abc import Iterable
 from pathlib import Path
 
-from tests.broker.jars import MissingError
-
-_SOURCE = Path(__file__).with_name("go")
+from tests.broker.go_program import build
 
 
 class GoService:
@@ -27,13 +24,7 @@ class GoService:
     """
 
     def __init__(self, folder: Path) -> None:
-        if shutil.which("go") is None:
-            raise MissingError("go is not installed (Debian, Ubuntu: apt-get install golang)")
-        self._program = folder / "partition"
-        for command in (["go", "mod", "download"], ["go", "build", "-o", str(self._program), "."]):
-            done = subprocess.run(command, cwd=_SOURCE, capture_output=True, text=True, check=False)
-            if done.returncode != 0:
-                raise MissingError(f"{' '.join(command)} failed:\n{done.stderr}")
+        self._program = build("go", folder)
 
     def publish(self, brokers: str, topic: str, messages: Iterable[tuple[str, bytes]]) -> None:
         """Publish messages, given by key and value, and wait for their acknowledgement."""

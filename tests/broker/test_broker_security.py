@@ -122,12 +122,12 @@ def test_an_authority_that_is_away_while_the_producer_fails(
         bus.publish(event)
     # A new producer cannot be made without it.
     authority.unlink()
-    bus._keeper.line.producer.provoke_fatal_error(KafkaError.OUT_OF_ORDER_SEQUENCE_NUMBER, "lost")
+    bus._recovery._session.provoke_fatal_error(KafkaError.OUT_OF_ORDER_SEQUENCE_NUMBER, "lost")
     for event in events[100:200]:
         bus.publish(event)
     deadline = time.monotonic() + 30.0
-    while "ssl.ca.location" not in str(bus._keeper.last_reason):
-        assert time.monotonic() < deadline, bus._keeper.last_reason
+    while "ssl.ca.location" not in str(bus._recovery.reason):
+        assert time.monotonic() < deadline, bus._recovery.reason
         time.sleep(0.01)
     for event in events[200:]:
         bus.publish(event)

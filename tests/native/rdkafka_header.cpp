@@ -52,6 +52,8 @@ ATOMWIRE_SAME(opaque, rd_kafka_opaque);
 ATOMWIRE_SAME(set_log_queue, rd_kafka_set_log_queue);
 ATOMWIRE_SAME(topic_new, rd_kafka_topic_new);
 ATOMWIRE_SAME(topic_destroy, rd_kafka_topic_destroy);
+ATOMWIRE_SAME(metadata, rd_kafka_metadata);
+ATOMWIRE_SAME(metadata_destroy, rd_kafka_metadata_destroy);
 ATOMWIRE_SAME(producev, rd_kafka_producev);
 ATOMWIRE_SAME(poll, rd_kafka_poll);
 ATOMWIRE_SAME(flush, rd_kafka_flush);
@@ -64,6 +66,15 @@ ATOMWIRE_SAME(headers_new, rd_kafka_headers_new);
 ATOMWIRE_SAME(headers_destroy, rd_kafka_headers_destroy);
 ATOMWIRE_SAME(header_add, rd_kafka_header_add);
 ATOMWIRE_SAME(header_get_all, rd_kafka_header_get_all);
+
+#define ATOMWIRE_METADATA(ours, theirs, member, their_member)                                    \
+  static_assert(offsetof(atomwire::rdkafka::ours, member) == offsetof(theirs, their_member),     \
+                #their_member)
+ATOMWIRE_METADATA(Metadata, rd_kafka_metadata_t, topic_count, topic_cnt);
+ATOMWIRE_METADATA(Metadata, rd_kafka_metadata_t, topics, topics);
+ATOMWIRE_METADATA(TopicMetadata, rd_kafka_metadata_topic_t, partition_count, partition_cnt);
+ATOMWIRE_METADATA(TopicMetadata, rd_kafka_metadata_topic_t, error, err);
+static_assert(sizeof(atomwire::rdkafka::TopicMetadata) == sizeof(rd_kafka_metadata_topic_t));
 
 #define ATOMWIRE_FIELD(ours, theirs)                                                             \
   static_assert(offsetof(Message, ours) == offsetof(rd_kafka_message_t, theirs), #theirs);       \

@@ -2,12 +2,14 @@
 
 import dataclasses
 import json
+import math
 
 import pytest
+from confluent_kafka import Producer
 
 from atomwire.bus import BusError, BusSettings, EventBus, SettingsError
-from atomwire.bus.properties import consumer_properties, producer_properties
-from atomwire.bus.security import without_secrets
+from atomwire.bus.log import RateLimitedLog
+from atomwire.bus.properties import bus_properties, consumer_properties, producer_properties
 
 PASSWORD = "correct horse battery"
 
@@ -66,7 +68,9 @@ def test_replace_names_an_unknown_setting():
         ("batch_size", 1.5, "a whole number"),
         ("batch_size", "100", "a whole number"),
         ("queue_size", 0, "from 1"),
+        ("queue_bytes", 1, "from 100,000"),
         ("max_event_bytes", 10, "from 1,000"),
+        ("synchronous", "off", "normal, full"),
         ("headers", "yes", "True or False"),
         ("auto_offset_reset", "newest", "earliest, latest"),
         ("group_protocol", "new", "classic, consumer"),
@@ -97,7 +101,10 @@ def test_from_env_reads_every_setting():
         "ATOMWIRE_COMPRESSION": "snappy",
         "ATOMWIRE_ACKS": "1",
         "ATOMWIRE_QUEUE_SIZE": "9",
+        "ATOMWIRE_QUEUE_BYTES": "200000",
         "ATOMWIRE_MAX_EVENT_BYTES": "2000",
+        "ATOMWIRE_SPOOL_DIR": "/spool",
+        "ATOMWIRE_SYNCHRONOUS": "full",
         "ATOMWIRE_HEADERS": "Yes",
         "ATOMWIRE_AUTO_OFFSET_RESET": "latest",
         "ATOMWIRE_GROUP_PROTOCOL": "consumer",
@@ -111,7 +118,10 @@ def test_from_env_reads_every_setting():
         compression="snappy",
         acks="1",
         queue_size=9,
+        queue_bytes=200_000,
         max_event_bytes=2000,
+        spool_dir="/spool",
+        synchronous="full",
         headers=True,
         auto_offset_reset="latest",
         group_protocol="consumer",
@@ -170,7 +180,19 @@ def test_the_mapping_given_can_be_changed_later():
     assert settings.librdkafka == {"client.rack": "a"}
 
 
-@pytest.mark.parametrize("key", ["partitioner", "linger.ms", "enable.auto.commit", "acks"])
+@pytest.mark.parametrize(
+    "key",
+    [
+        "partitioner",
+        "linger.ms",
+        "enable.auto.commit",
+        "acks",
+        "max.in.flight",
+        "queuing.strategy",
+        "transactional.id",
+        "logger",
+    ],
+)
 def test_a_property_that_the_bus_decides_is_refused(key):
     with pytest.raises(SettingsError, match=f"librdkafka\\['{key}'\\]"):
         BusSettings(librdkafka={key: "x"})
@@ -182,17 +204,21 @@ def test_every_property_that_the_bus_sets_is_reserved_or_a_documented_choice():
         "fetch.wait.max.ms",
         "topic.metadata.refresh.interval.ms",
     }
-    ours = producer_properties("b:1", BusSettings()) | consumer_properties(
-        "b:1", "g", BusSettings()
+    ours = (
+        bus_properties("b:1", BusSettings())
+        | producer_properties("b:1", BusSettings(acks="1"))
+        | consumer_properties("b:1", "g", BusSettings())
     )
     for key in ours.keys() - chosen:
         with pytest.raises(SettingsError):
             BusSettings(librdkafka={key: "x"})
 
 
-def test_a_property_that_librdkafka_refuses_is_named():
-    with pytest.raises(SettingsError, match=r'No such configuration property: "sasl\.pasword"'):
-        EventBus(librdkafka={"sasl.pasword": PASSWORD})
+@pytest.mark.parametrize("given", [{"a\0b": "x"}, {"client.id": "a\0b"}, {"client.id": "\ud800"}])
+def test_a_property_that_c_cannot_read_is_refused(given):
+    with pytest.raises(SettingsError, match="in UTF-8 and without NUL") as caught:
+        BusSettings(librdkafka=given)
+    assert f"librdkafka[{next(iter(given))!r}]" in str(caught.value)
 
 
 SECRETS = {
@@ -262,6 +288,7 @@ def test_without_security_librdkafkas_defaults_hold():
         ({"security_protocol": "sasl_ssl"}, "needs sasl_mechanism"),
         (security(sasl_password=7), "sasl_password: must be a text"),
         (security(sasl_password=""), "sasl_password: must be a text"),
+        (security(sasl_password="k3y-s3cret\ud800"), "sasl_password: must be a text"),
         (security(sasl_mechanism="GSSAPI"), "sasl_mechanism='GSSAPI': allowed are PLAIN"),
         ({"librdkafka": {"sasl.password": PASSWORD}}, "is the setting sasl_password"),
     ],
@@ -293,13 +320,18 @@ def test_a_secret_is_in_no_repr_no_log_and_no_error(caplog):
     assert not any(secret in shown for secret in SECRETS.values())
 
 
-def test_librdkafkas_words_are_cleaned_of_secrets():
-    # librdkafka repeats a value that it cannot read.
-    with pytest.raises(SettingsError, match=r"\*\*\*") as caught:
-        EventBus("127.0.0.1:1", librdkafka={"sasl.oauthbearer.method": PASSWORD})
-    assert PASSWORD not in everything_about(caught.value)
-    properties = {"sasl.password": "abc", "client.rack": "rack"}
-    assert without_secrets("Invalid value abc of rack", properties) == "Invalid value *** of rack"
+def test_passwords_in_the_open_are_warned_of_once(caplog, monkeypatch):
+    monkeypatch.setattr("atomwire.bus.security._once", RateLimitedLog(interval=math.inf))
+    for _ in range(2):
+        producer_properties("b:1", BusSettings(**security()))
+    assert not caplog.messages
+    settings = BusSettings(**security(security_protocol="sasl_plaintext"))
+    for _ in range(2):
+        producer_properties("b:1", settings)
+        consumer_properties("b:1", "g", settings)
+    (told,) = caplog.messages
+    assert "sasl_plaintext" in told
+    assert "use sasl_ssl" in told
 
 
 # ---- When the queue is full
@@ -317,6 +349,7 @@ def test_on_full_follows_from_the_spool_dir(tmp_path):
     [
         ({"on_full": "spool"}, "on_full='spool': needs a spool_dir"),
         ({"durable": True}, "durable=True: needs a spool_dir"),
+        ({"synchronous": "full"}, "synchronous='full': needs a spool_dir"),
         ({"spool_dir": "x", "on_full": "raise"}, "only 'spool' is allowed"),
         ({"spool_dir": ""}, "spool_dir='': must be a path"),
     ],
@@ -335,3 +368,34 @@ def test_fewer_acks_still_keep_the_order():
     properties = producer_properties("b:1", BusSettings(acks="1"))
     assert properties["enable.idempotence"] is False
     assert properties["max.in.flight.requests.per.connection"] == 1
+
+
+# ---- The producer that the bus feeds
+
+
+def test_the_bus_alone_bounds_what_waits():
+    properties = bus_properties("b:1", BusSettings(queue_size=5, max_event_bytes=2_000))
+    assert properties["queue.buffering.max.messages"] == 0  # no bound
+    assert properties["queue.buffering.max.kbytes"] == 2**31 - 1
+    assert properties["message.max.bytes"] == 1_000_000_000
+
+
+@pytest.mark.parametrize(
+    ("topic_limit", "batch_size"), [(None, 5_000), (9_000, 5_000), (2_000, 2_000), (0, 1)]
+)
+def test_a_batch_is_no_larger_than_the_topic_takes(topic_limit, batch_size):
+    properties = bus_properties("b:1", BusSettings(max_event_bytes=5_000), topic_limit)
+    assert properties["batch.size"] == batch_size
+
+
+@pytest.mark.parametrize("acks", ["all", "1", "0"])
+@pytest.mark.parametrize("max_event_bytes", [1_000, 1_000_000_000])
+def test_librdkafka_takes_the_properties_of_the_bus(acks, max_event_bytes, caplog):
+    settings = BusSettings(acks=acks, max_event_bytes=max_event_bytes)
+    properties = bus_properties("127.0.0.1:1", settings)
+    assert properties.get("enable.gapless.guarantee", False) is (acks == "all")
+    Producer(properties, logger=RateLimitedLog()).close()
+    warnings = [line for line in caplog.messages if line.startswith("CONFWARN")]
+    # That one is experimental to librdkafka, is said with each new producer.
+    assert all("enable.gapless.guarantee is experimental" in line for line in warnings)
+    assert len(warnings) == (acks == "all")

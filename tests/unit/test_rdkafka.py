@@ -32,7 +32,9 @@ native = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(native)
 assert native.peek_tenant_id(native.Encoder("acme").cell(1, 1.0)) == "acme"
 try:
-    native.NativeProducer({}, "topic", native.Settled())
+    native.ProducerSession(native.SendQueue(
+        linger_ms=0, max_event_bytes=1_000, queue_size=1, queue_bytes=1_000, disk=False,
+        durable=False, drop=False, expire_ms=0, cell_headers=[]), {}, "topic")
 except ImportError as error:
     print(error)
 """

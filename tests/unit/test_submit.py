@@ -6,6 +6,7 @@ import pytest
 
 from atomwire import InvalidEventError
 from atomwire.bus import BusClosedError, BusFullError, DeliveryError, EventBus
+from atomwire.bus.position import Position
 from tests.support.bus import PATIENCE, TOPIC, event, nobody, read
 
 
@@ -18,7 +19,8 @@ def away():
 def test_a_future_is_done_when_the_broker_has_the_event(embedded_broker):
     with EventBus(embedded_broker.bootstrap_servers, TOPIC) as bus:
         futures = [bus.submit(event(number=n)) for n in range(100)]
-        assert [each.result(PATIENCE) for each in futures] == [None] * 100
+        places = [each.result(PATIENCE) for each in futures]
+        assert places == [Position(places[0].partition, n) for n in range(100)]
         assert bus.stats().delivered == 100
     read(embedded_broker, 100)
 
@@ -53,7 +55,7 @@ def test_a_future_outlives_the_spool(away, embedded_broker, tmp_path):
     address = embedded_broker.bootstrap_servers
     with EventBus(address, TOPIC, queue_size=3, linger_ms=0, spool_dir=tmp_path) as bus:
         futures = [bus.submit(event(number=n)) for n in range(200)]
-        assert [each.result(PATIENCE) for each in futures] == [None] * 200
+        assert [each.result(PATIENCE).offset for each in futures] == list(range(200))
 
 
 def test_a_bus_that_closes_says_where_the_event_is(away, tmp_path):
@@ -96,4 +98,4 @@ def test_a_callback_may_publish(embedded_broker):
         future.add_done_callback(lambda _: second.append(bus.submit(event(number=2))))
         future.result(PATIENCE)
         assert bus.flush(PATIENCE) == 0
-        assert second[0].result(PATIENCE) is None
+        assert second[0].result(PATIENCE).offset == 1

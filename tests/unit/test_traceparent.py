@@ -1,9 +1,14 @@
 """The W3C trace context of the active span travels in the message's headers."""
 
+from types import SimpleNamespace
+
+import pytest
 from opentelemetry import trace
 from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags
 
 from atomwire import EventBus
+from atomwire.bus import telemetry
+from atomwire.bus.log import RateLimitedLog
 from tests.support.bus import TOPIC, event, read
 
 TRACE_ID = 0x4BF92F3577B34DA6A3CE929D0E0E4736
@@ -41,3 +46,27 @@ def test_without_headers_a_span_changes_nothing(embedded_broker):
 
     (message,) = read(embedded_broker, 1)
     assert message.headers() is None
+
+
+class FailingTracer:
+    def get_current_span(self):
+        raise RuntimeError("no exporter")
+
+
+class OddTracer:
+    def get_current_span(self):
+        return self
+
+    def get_span_context(self):
+        return SimpleNamespace(is_valid=True, trace_id="no number", span_id=1, trace_flags=1)
+
+
+@pytest.mark.parametrize("tracer", [FailingTracer(), OddTracer()])
+def test_a_failing_tracer_costs_the_header_alone(embedded_broker, monkeypatch, caplog, tracer):
+    monkeypatch.setattr(telemetry, "_trace", tracer)
+    monkeypatch.setattr(telemetry, "_log", RateLimitedLog())
+    with EventBus(embedded_broker.bootstrap_servers, TOPIC, headers=True) as bus:
+        for _ in range(3):
+            bus.publish(event())
+    assert [message.headers() for message in read(embedded_broker, 3)] == [[("type", b"1")]] * 3
+    assert len([line for line in caplog.messages if "OpenTelemetry" in line]) == 1

@@ -23,12 +23,12 @@ def test_many_ask_at_a_time_and_it_begins_once():
     for each in asking:
         each.join()
     worker.begin()
-    worker.join()
+    assert worker.join(PATIENCE)
     assert begun == ["a-worker"]
 
 
 def test_it_need_not_have_begun():
-    Worker(lambda: None, "a-worker").join()
+    assert Worker(lambda: None, "a-worker").join(PATIENCE)
 
 
 def test_no_thread_to_be_had_is_told_and_tried_again(monkeypatch):

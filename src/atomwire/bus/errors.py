@@ -72,6 +72,10 @@ class DeliveryError(BusError):
         self.undelivered = undelivered
         self.by_tenant = dict(by_tenant)
 
+    def __reduce__(self) -> tuple[object, ...]:
+        # By default, a copy is made of the message alone.
+        return type(self), (str(self), self.undelivered, self.by_tenant), vars(self)
+
 
 class ConsumerError(BusError):
     """The broker refused the consumer, or a commit."""

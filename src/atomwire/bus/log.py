@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
-import threading
+import sys
 import time
+import traceback
 from collections.abc import Callable
 
 __all__ = ["LOGGER", "RateLimitedLog"]
 
 LOGGER = logging.getLogger("atomwire")
+
+# Beyond that all are forgotten, and may be heard again.
+_MOST_KINDS = 1_000
 
 
 class RateLimitedLog:
@@ -17,6 +22,11 @@ class RateLimitedLog:
 
     A kind is the format and its first argument: of librdkafka's lines ("%s [%s] %s") that is the
     facility, so that 20 ``FAIL`` a second become one, and another facility is still heard.
+
+    It may be called from anywhere, itself included: from a signal handler, a finalizer, a handler
+    of the logger. So there is no lock here, only single steps of a dictionary. Threads that meet
+    in between repeat a line or miss one in the count. It runs handlers of the program, and so must
+    never be called under a lock of the bus.
 
     Parameters
     ----------
@@ -37,24 +47,35 @@ class RateLimitedLog:
         self._logger = logger
         self._interval = interval
         self._clock = clock
-        self._lock = threading.Lock()
-        self._next: dict[tuple[str, ...], float] = {}
-        self._held_back: dict[tuple[str, ...], int] = {}
+        # Until when a kind is held back, and how many lines of it were.
+        self._kinds: dict[tuple[str, ...], tuple[float, int]] = {}
 
     def log(self, level: int, message: str, *args: object) -> None:
-        """Log as `logging.Logger.log` does; confluent-kafka calls this too."""
-        # Debugging is asked for, and lines left out would mislead.
-        if level <= logging.DEBUG:
+        """Log as `logging.Logger.log` does, but never raise; confluent-kafka calls this too."""
+        try:
+            # Debugging is asked for, and lines left out would mislead.
+            if level > logging.DEBUG:
+                held_back = self._held_back(message, args)
+                if held_back is None:
+                    return
+                if held_back:
+                    message, args = message + " (and %d similar lines before)", (*args, held_back)
             self._logger.log(level, message, *args)
-            return
+        except Exception:
+            # A handler's, or of an argument's own text. Said as logging says it.
+            if logging.raiseExceptions and sys.stderr is not None:
+                with contextlib.suppress(Exception):
+                    traceback.print_exc()
+
+    def _held_back(self, message: str, args: tuple[object, ...]) -> int | None:
+        """Return how many lines went before this one in silence; None when it is to do so too."""
         kind = (message, *map(str, args[:1]))  # two errors are not equal, what they say may be
-        with self._lock:
-            now = self._clock()
-            if now < self._next.get(kind, now):
-                self._held_back[kind] = self._held_back.get(kind, 0) + 1
-                return
-            self._next[kind] = now + self._interval
-            held_back = self._held_back.pop(kind, 0)
-        if held_back:
-            message, args = message + " (and %d similar lines before)", (*args, held_back)
-        self._logger.log(level, message, *args)
+        now = self._clock()
+        until, count = self._kinds.get(kind, (now, 0))
+        if now < until:
+            self._kinds[kind] = (until, count + 1)
+            return None
+        if len(self._kinds) >= _MOST_KINDS:
+            self._kinds.clear()
+        self._kinds[kind] = (now + self._interval, 0)
+        return count

@@ -7,19 +7,26 @@ from typing import Any, TypeVar
 
 from confluent_kafka import KafkaException
 
-from atomwire._native import NativeProducer, Settled
+from atomwire._native import ProducerSession, SendQueue
 from atomwire.bus.errors import SettingsError
 from atomwire.bus.log import RateLimitedLog
-from atomwire.bus.security import security_properties, without_secrets
+from atomwire.bus.refusals import refusal
+from atomwire.bus.security import security_properties
 from atomwire.bus.settings import BusSettings
 
-__all__ = ["consumer_properties", "make_client", "make_producer", "producer_properties"]
+__all__ = [
+    "bus_properties",
+    "consumer_properties",
+    "make_client",
+    "make_session",
+    "producer_properties",
+]
 
 Client = TypeVar("Client")
 
 
 def producer_properties(brokers: str, settings: BusSettings) -> dict[str, Any]:
-    """Return the properties of a producer that keeps every tenant's order."""
+    """Return the properties of a producer that keeps every tenant's order, and is used alone."""
     idempotent = settings.acks == "all"
     properties: dict[str, Any] = {
         "bootstrap.servers": _checked("brokers", brokers),
@@ -39,7 +46,33 @@ def producer_properties(brokers: str, settings: BusSettings) -> dict[str, Any]:
     if not idempotent:
         # Without sequence numbers a retried request could overtake its successor.
         properties["max.in.flight.requests.per.connection"] = 1
-    return properties | security_properties(settings) | dict(settings.librdkafka)
+    return properties | _chosen(settings)
+
+
+def bus_properties(
+    brokers: str, settings: BusSettings, topic_limit: int | None = None
+) -> dict[str, Any]:
+    """Return the properties of a producer that the bus feeds, and bounds by itself.
+
+    `topic_limit` is the topic's `max.message.bytes`, where it is known.
+    """
+    limit = settings.max_event_bytes
+    properties = producer_properties(brokers, settings) | {
+        # The bus counts events and bytes. A second bound behind its own could refuse what it has
+        # taken already.
+        "queue.buffering.max.messages": 0,
+        "queue.buffering.max.kbytes": 2_147_483_647,
+        # Nor is the size of an event judged again here: one that another process has spooled may
+        # be larger than what is allowed now, and the broker alone knows whether it takes it.
+        "message.max.bytes": 1_000_000_000,
+        # A batch that the broker finds too large fails as a whole.
+        "batch.size": limit if topic_limit is None else max(min(limit, topic_limit), 1),
+    }
+    if settings.acks == "all":
+        # A refused batch stops the producer, before what follows can pass it. Without sequence
+        # numbers librdkafka has no such thing.
+        properties["enable.gapless.guarantee"] = True
+    return properties
 
 
 def consumer_properties(brokers: str, group_id: str, settings: BusSettings) -> dict[str, Any]:
@@ -55,7 +88,7 @@ def consumer_properties(brokers: str, group_id: str, settings: BusSettings) -> d
         # A consumer may come before its topic, and would find it after 5 minutes otherwise.
         "topic.metadata.refresh.interval.ms": 5_000,
     }
-    return properties | security_properties(settings) | dict(settings.librdkafka)
+    return properties | _chosen(settings)
 
 
 def make_client(
@@ -72,12 +105,14 @@ def make_client(
         return kind(properties, logger=log)
     except KafkaException as error:
         reason = error.args[0].str()
+    except TypeError as error:  # the name of a callback, with a text for a value
+        reason = str(error)
     # Outside of the clause, so that librdkafka's own words are not in the chain.
-    raise _refusal(reason, properties)
+    raise refusal(reason, properties)
 
 
-def make_producer(properties: dict[str, Any], topic: str, settled: Settled) -> NativeProducer:
-    """Make the bus's own producer, which tells `settled` what becomes of its events.
+def make_session(queue: SendQueue, properties: dict[str, Any], topic: str) -> ProducerSession:
+    """Make the bus's own producer, for the events of `queue`.
 
     Raises
     ------
@@ -87,14 +122,14 @@ def make_producer(properties: dict[str, Any], topic: str, settled: Settled) -> N
     _checked("topic", topic)
     texts = {name: _text(value) for name, value in properties.items()}
     try:
-        return NativeProducer(texts, topic, settled)
+        return ProducerSession(queue, texts, topic)
     except ValueError as error:
         reason = str(error)
-    raise _refusal(reason, properties)
+    raise refusal(reason, properties)
 
 
-def _refusal(reason: str, properties: dict[str, Any]) -> SettingsError:
-    return SettingsError(f"librdkafka refuses the settings: {without_secrets(reason, properties)}")
+def _chosen(settings: BusSettings) -> dict[str, Any]:
+    return security_properties(vars(settings)) | dict(settings.librdkafka)
 
 
 def _text(value: object) -> str:

@@ -1,17 +1,20 @@
-"""Security settings as librdkafka's properties, and texts without the secrets in them."""
+"""What a client proves, and whom it trusts: settings as librdkafka's properties.
+
+`values` are settings by their names; the class of the settings is not known here.
+"""
 
 from __future__ import annotations
 
+import logging
+import math
 import os
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from atomwire.bus.errors import SettingsError
+from atomwire.bus.log import RateLimitedLog
 
-if TYPE_CHECKING:
-    from atomwire.bus.settings import BusSettings
-
-__all__ = ["PROPERTIES", "check_security", "security_properties", "without_secrets"]
+__all__ = ["PROPERTIES", "check_security", "security_properties", "trouble_with_file"]
 
 # The setting, and its property there.
 PROPERTIES: Final = {
@@ -24,16 +27,16 @@ PROPERTIES: Final = {
     "tls_key_location": "ssl.key.location",
     "tls_key_password": "ssl.key.password",
 }
-_SECRET_WORDS = ("password", "secret", "username", "oauthbearer", "pem", "token")
+_once = RateLimitedLog(interval=math.inf)
 
 
-def check_security(settings: BusSettings) -> None:
+def check_security(values: Mapping[str, Any]) -> None:
     """Raise `SettingsError` when settings do not go together."""
-    sasl = {name for name in PROPERTIES if name.startswith("sasl_") and getattr(settings, name)}
+    sasl = {name for name in PROPERTIES if name.startswith("sasl_") and values[name]}
     for name in ("sasl_mechanism", "sasl_username", "sasl_password"):
         if sasl and name not in sasl:
             raise SettingsError(f"{name}: is needed beside {', '.join(sorted(sasl))}")
-    protocol = settings.security_protocol
+    protocol = values["security_protocol"]
     if sasl and protocol in ("plaintext", "ssl"):
         raise SettingsError(
             f"security_protocol={protocol!r}: does not take {', '.join(sorted(sasl))}; "
@@ -43,19 +46,26 @@ def check_security(settings: BusSettings) -> None:
         raise SettingsError(f"security_protocol={protocol!r}: needs sasl_mechanism, sasl_username")
 
 
-def security_properties(settings: BusSettings) -> dict[str, Any]:
+def security_properties(values: Mapping[str, Any]) -> dict[str, Any]:
     """Return the properties; the protocol follows from the others when it is not given."""
-    values = {name: getattr(settings, name) for name in PROPERTIES}
-    given = {name: os.fspath(value) for name, value in values.items() if value is not None}
+    given = {name: os.fspath(values[name]) for name in PROPERTIES if values[name] is not None}
     if given and "security_protocol" not in given:
         given["security_protocol"] = "sasl_ssl" if "sasl_username" in given else "ssl"
+    if given.get("security_protocol") == "sasl_plaintext":
+        _once.log(
+            logging.WARNING,
+            "security_protocol='sasl_plaintext': user, password and events travel unencrypted; "
+            "use sasl_ssl wherever others can reach the network",
+        )
     return {PROPERTIES[name]: value for name, value in given.items()}
 
 
-def without_secrets(text: str, properties: Mapping[str, Any]) -> str:
-    """Return `text` with every secret among the properties' values blotted out."""
-    for name, value in properties.items():
-        secret = str(value)
-        if secret and any(word in name for word in _SECRET_WORDS):
-            text = text.replace(secret, "***")
-    return text
+def trouble_with_file(path: str) -> str | None:
+    """Return what is wrong with a file that should be PEM, None when nothing is seen."""
+    try:
+        with open(path, "rb") as file:
+            if b"-----BEGIN " in file.read():
+                return None
+    except OSError as error:
+        return f"{error.strerror}; give a file in PEM that this process may read"
+    return "is not in PEM; convert it, openssl can"

@@ -111,8 +111,10 @@ class Secret:
 
     def check(self, name: str, value: object) -> None:
         """Raise `SettingsError` unless `value` is allowed."""
-        if not isinstance(value, str) or not value or "\0" in value:
-            raise SettingsError(f"{name}: must be a text that is not empty")
+        if not isinstance(value, str) or not value or not _is_c_text(value):
+            raise SettingsError(
+                f"{name}: must be a text that is not empty, in UTF-8 and without NUL"
+            )
 
     def parse(self, name: str, text: str) -> object:
         """Return the text itself."""
@@ -150,6 +152,8 @@ class Properties:
                 raise SettingsError(f"{name}[{key!r}]: must be a string, a number or a boolean")
             if key in self.reserved:
                 raise SettingsError(f"{name}[{key!r}]: {self.reserved[key]}")
+            if not _is_c_text(key) or (isinstance(item, str) and not _is_c_text(item)):
+                raise SettingsError(f"{name}[{key!r}]: must be text in UTF-8 and without NUL")
 
     def parse(self, name: str, text: str) -> object:
         """Read a JSON object."""
@@ -159,3 +163,11 @@ class Properties:
             raise SettingsError(
                 f'{name}: must be a JSON object, such as {{"client.rack": "a"}}'
             ) from None
+
+
+def _is_c_text(text: str) -> bool:
+    """Whether C can read `text`: it ends at a NUL, and a lone surrogate has no UTF-8."""
+    try:
+        return b"\0" not in text.encode()
+    except UnicodeEncodeError:
+        return False

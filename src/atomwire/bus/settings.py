@@ -22,7 +22,7 @@ from atomwire.bus.setting_rules import (
     Secret,
 )
 
-__all__ = ["BusSettings"]
+__all__ = ["RESERVED", "BusSettings"]
 
 _PREFIX = "ATOMWIRE_"
 
@@ -39,7 +39,8 @@ _PROFILES: Final[dict[str, dict[str, int]]] = {
 _BY_PROFILE: Final[Any] = None
 _BY_SPOOL_DIR: Final[Any] = None
 
-_RESERVED = {
+# Properties that cannot be given by their own names, and why.
+RESERVED: Final = {
     "bootstrap.servers": "is the argument brokers",
     "group.id": "is the argument group_id",
     "linger.ms": "is the setting linger_ms",
@@ -51,7 +52,14 @@ _RESERVED = {
     "request.required.acks": "is the setting acks",
     "enable.idempotence": "follows from the setting acks",
     "queue.buffering.max.messages": "is the setting queue_size",
+    "queue.buffering.max.kbytes": "is the setting queue_bytes",
     "message.max.bytes": "is the setting max_event_bytes",
+    "batch.size": "follows from the setting max_event_bytes",
+    "enable.gapless.guarantee": "follows from the setting acks",
+    "max.in.flight.requests.per.connection": "follows from the setting acks",
+    "max.in.flight": "follows from the setting acks",
+    "queuing.strategy": "is fixed by the bus, which keeps the order",
+    "transactional.id": "is not for the bus, which has no transactions",
     "auto.offset.reset": "is the setting auto_offset_reset",
     "group.protocol": "is the setting group_protocol",
     "partitioner": "is part of the wire contract and cannot be chosen",
@@ -60,6 +68,7 @@ _RESERVED = {
     "delivery.report.only.error": "is fixed by the bus",
     "statistics.interval.ms": "is fixed by the bus",
     "log.queue": "is fixed by the bus",
+    "logger": "is fixed by the bus: configure the logger 'atomwire' of logging",
     "sasl.mechanisms": "is the setting sasl_mechanism",
     **{name: f"is the setting {setting}" for setting, name in PROPERTIES.items()},
 }
@@ -94,6 +103,9 @@ class BusSettings:
         producer idempotent; less than that can lose events in silence when a broker fails.
     queue_size : int
         Events that may wait for the broker in memory.
+    queue_bytes : int
+        Bytes of events that may wait in memory, for the broker and on their way to the disk. Each
+        event counts with its key, its headers and 512 bytes of overhead.
     on_full : {"spool", "raise", "block", "drop"}
         What to do about an event when the queue is full: let it wait on the disk (the default with
         a `spool_dir`); raise `BusFullError` at once (the default without); wait for room, and raise
@@ -108,6 +120,9 @@ class BusSettings:
     durable : bool
         Write every event to the spool before `publish` returns, and delete it when the broker has
         acknowledged it: a killed process's events are delivered by the next.
+    synchronous : {"normal", "full"}
+        When the spool waits for its disk: "normal" leaves that to the operating system, and
+        survives the end of the process; "full" waits at every commit, and survives a power cut.
     exit_seconds : float
         Longest wait for the broker when the process ends with the bus open.
     max_event_bytes : int
@@ -149,6 +164,7 @@ class BusSettings:
     )
     acks: Literal["all", "1", "0"] = _setting("all", OneOf(("all", "1", "0")))
     queue_size: int = _setting(100_000, Number(1, 2_147_483_647))
+    queue_bytes: int = _setting(128 * 2**20, Number(100_000, 2**40))
     max_event_bytes: int = _setting(1_000_000, Number(1_000, 1_000_000_000))
     on_full: Literal["spool", "raise", "block", "drop"] = _setting(
         _BY_SPOOL_DIR, OneOf(("spool", "raise", "block", "drop"))
@@ -157,6 +173,7 @@ class BusSettings:
     spool_dir: str | os.PathLike[str] | None = _setting(None, Optional(Place()))  # noqa: RUF009
     spool_bytes: int = _setting(10 * 2**30, Number(100_000, 2**46))
     durable: bool = _setting(False, Flag())
+    synchronous: Literal["normal", "full"] = _setting("normal", OneOf(("normal", "full")))
     exit_seconds: float = _setting(5.0, Number(0, 3_600, whole=False))
     headers: bool = _setting(False, Flag())
     auto_offset_reset: Literal["earliest", "latest"] = _setting(
@@ -178,7 +195,7 @@ class BusSettings:
     tls_key_location: str | os.PathLike[str] | None = _setting(None, Optional(Place()))  # noqa: RUF009
     tls_key_password: str | None = _hidden(Secret())
     librdkafka: Mapping[str, str | int | float | bool] = field(
-        default_factory=dict, repr=False, hash=False, metadata={"rule": Properties(_RESERVED)}
+        default_factory=dict, repr=False, hash=False, metadata={"rule": Properties(RESERVED)}
     )
     _left_open: frozenset[str] = field(init=False, repr=False, compare=False)
 
@@ -222,11 +239,13 @@ class BusSettings:
                 raise SettingsError("on_full='spool': needs a spool_dir")
             if self.durable:
                 raise SettingsError("durable=True: needs a spool_dir")
+            if self.synchronous == "full":
+                raise SettingsError("synchronous='full': needs a spool_dir")
         elif self.on_full != "spool":
             raise SettingsError(
                 f"on_full={self.on_full!r}: with a spool_dir, only 'spool' is allowed"
             )
-        check_security(self)
+        check_security(vars(self))
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] | None = None) -> Self:

@@ -1,57 +1,80 @@
-"""The way in: events to the broker, each tenant's in the order in which they were published."""
+"""The way in: events to the broker, each tenant's in the order in which they were published.
+
+State: what became of events is the native queue's (src/bus). A bus itself is opened once, and
+closed once, by whichever thread comes first; no lock is held meanwhile, so any of its methods may
+be called from a signal handler, a finalizer, a log handler or a future's callback.
+"""
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future
-from functools import partial
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self, cast
+from typing import TYPE_CHECKING, Any, NoReturn, Self
 
 from confluent_kafka import KafkaError
 
-from atomwire._native import Encoder, Lane, Publisher, Settled, peek_molecule_count
+from atomwire._native import (
+    AWAITS_DISK,
+    CLOSED,
+    FULL,
+    NO_MEMORY,
+    TOO_LARGE,
+    Encoder,
+    Publisher,
+    SendQueue,
+    check_event,
+    keep_forever,
+    peek_molecule_count,
+)
 from atomwire.bus.errors import (
     BusClosedError,
+    BusError,
     BusFullError,
     DeliveryError,
     EventTooLargeError,
     PublishError,
+    SpoolError,
 )
 from atomwire.bus.log import LOGGER, RateLimitedLog
-from atomwire.bus.properties import make_producer, producer_properties
+from atomwire.bus.properties import bus_properties, make_session
+from atomwire.bus.publish import lifecycle
+from atomwire.bus.publish.delivery import Delivery
 from atomwire.bus.publish.headers import Headers, message_headers, own_headers
-from atomwire.bus.publish.keeper import Keeper
-from atomwire.bus.publish.lifecycle import OPEN_BUSES, close_at_exit_of_child
-from atomwire.bus.publish.line import Line
-from atomwire.bus.publish.linger import Linger
+from atomwire.bus.publish.outbox import Outbox
+from atomwire.bus.publish.recovery import Recovery
 from atomwire.bus.publish.spool import Spool
 from atomwire.bus.publish.stats import BusStats
 from atomwire.bus.settings import BusSettings
+from atomwire.codec.errors import InvalidEventError
 from atomwire.codec.molecules import Molecules
 from atomwire.codec.timestamps import Timestamp
 
 if TYPE_CHECKING:
-    from atomwire._native import Hash, Value
+    from atomwire._native import Hash, ProducerSession, Value
     from atomwire._native import Headers as RawHeaders
+    from atomwire.bus.position import Position
 
 __all__ = ["EventBus"]
 
-# How long a wait for the broker goes without a look at everything else.
+# How long a wait goes without a look at signals and at everything else.
 _SLICE_SECONDS = 0.1
-_PAUSE_SECONDS = 0.002
 _TENANTS_NAMED = 5
-# An event of gathered cells goes out at this size at the latest, which keeps the call short.
-_GATHER_BYTES = 1 << 16
-# What a message holds beside its value: the key, the headers and librdkafka's own.
-_BESIDE_VALUE_BYTES = 1_024
-# Events that may wait in memory for the disk, or for a new producer.
-_ROOM = 10_000
+# What a message needs beside its key, value and the contract's headers.
+_MESSAGE_OVERHEAD = 64
+_CONTRACT_HEADERS = 256
 _WRITE_HEADERS = [("type", b"1")]
-_NO_TOPIC = (KafkaError._UNKNOWN_TOPIC, KafkaError._UNKNOWN_PARTITION)
+# What a thread of the bus gets to end; it may be in the middle of something of the program's, or
+# the disk may hold it.
+_THREAD_SECONDS = 12.0
+_NO_THREAD = "the system has no thread to give; the bus tries again with the next call"
+
+# (verdict, number, size) of the queue; None for a cell that was taken.
+_Outcome = tuple[int, int, int] | None
 
 
 class EventBus(Publisher):
@@ -60,8 +83,9 @@ class EventBus(Publisher):
     Publishing never waits for the broker: events queue up, and threads of the bus see to their
     delivery. Events do not expire while they wait. Close the bus, or use it as a context manager;
     a bus that is open when the process ends is closed then, within `exit_seconds`. Threads may
-    share it. After a fork the child has a bus of its own by the same name, empty and with the same
-    settings; what the parent's has taken stays with the parent.
+    share it, and every method may be called from anywhere: from a signal handler, a finalizer, a
+    log handler, a future's callback. After a fork the child has a bus of its own by the same name,
+    empty and with the same settings; what the parent's has taken stays with the parent.
 
     Parameters
     ----------
@@ -80,13 +104,9 @@ class EventBus(Publisher):
         An argument or a setting is unknown or not allowed.
     SpoolError
         The spool cannot be opened.
+    BusError
+        Threads are not to be had, or not real ones (gevent, eventlet).
     """
-
-    _keeper: Keeper
-    _linger: Linger
-    _closing: threading.Lock
-    _closed: bool
-    _final: BusStats | None
 
     def __init__(
         self,
@@ -96,19 +116,24 @@ class EventBus(Publisher):
         settings: BusSettings | None = None,
         **overrides: Any,
     ) -> None:
+        lifecycle.check_threads()
         self._brokers = brokers
         self._topic = topic
         self._settings = (settings or BusSettings()).replace(**overrides)
-        self._with_headers = self._settings.headers
-        self._start()
-        OPEN_BUSES.add(self)
+        self._furnish()
+        try:
+            self._open()
+        except BaseException:
+            self._end(0.0, [])
+            lifecycle.closed(self)
+            raise
 
     def publish_many(self, events: Iterable[bytes], *, tenant_id: str | None = None) -> None:
         """Queue events in the order given and return at once.
 
         Every event is checked before the first is queued. Should the bus then refuse one, those
         before it stay queued: the error's `accepted` is their number, so a caller continues with
-        ``events[error.accepted:]``. A `durable` bus stores all of them at once.
+        ``events[error.accepted:]``. A `durable` bus stores them together.
 
         Parameters
         ----------
@@ -119,24 +144,31 @@ class EventBus(Publisher):
 
         Raises
         ------
-        InvalidEventError, ValueError, PublishError, BusClosedError
+        TypeError, InvalidEventError, ValueError
+            As `publish` does, naming the event by its index. Nothing was queued.
+        PublishError, BusClosedError
             As `publish` does.
         """
         listed = list(events)
+        _check_all(listed, tenant_id)
+        own = None
+        if self._settings.headers:
+            own = [message_headers(event) for event in listed]
         accepted = 0
         try:
-            if self._with_headers:
-                self._lane.check_many(listed, tenant_id)
-                for event in listed:
-                    self._take(event, tenant_id, message_headers(event))
-                    accepted += 1
+            if self._settings.durable:
+                accepted = self._store_many(listed, own)
                 return
-            # Each without room is dealt with by itself, as the settings say.
-            while (accepted := self._lane.publish_many(listed, accepted, tenant_id)) < len(listed):
-                self.publish(listed[accepted])
+            while accepted < len(listed):
+                if own is None and self._queue.attended:
+                    accepted = self._queue.offer_many(listed, accepted)
+                    if accepted == len(listed):
+                        return
+                # Each without room is dealt with by itself, as the settings say.
+                self._take(listed[accepted], None, None if own is None else own[accepted])
                 accepted += 1
         except PublishError as error:
-            error.accepted = max(accepted, getattr(error, "taken", 0))
+            error.accepted = max(accepted, error.accepted)
             raise
 
     def write(
@@ -178,11 +210,17 @@ class EventBus(Publisher):
         BusFullError, EventTooLargeError, SpoolError, BusClosedError, PublishError
             As `publish` does. The cell was not taken; cells before it may still wait for room.
         """
-        if not self._lane.write(
+        queue = self._queue
+        outcome = queue.write(
             tenant_id, coordinate_hash, value, timestamp, security_mask, user_id, region
-        ):
-            cell = (tenant_id, coordinate_hash, value, timestamp, security_mask, user_id, region)
-            self._find_room(partial(self._lane.write, *cell), tenant_id)
+        )
+        if outcome is None and queue.attended:
+            return
+        self._attend()
+        cell = (tenant_id, coordinate_hash, value, timestamp, security_mask, user_id, region)
+        self._until_taken(
+            outcome, lambda: self._queue.write(*cell), lambda: self._queue.drop_cells(tenant_id)
+        )
 
     def write_molecules(
         self,
@@ -213,7 +251,14 @@ class EventBus(Publisher):
         """
         encoder = Encoder(tenant_id, user_id=user_id, region=region, trace_id=trace_id)
         accepted = 0
-        for event in encoder.split(molecules, self._settings.max_event_bytes - _BESIDE_VALUE_BYTES):
+        parts = encoder.split(molecules, self._room_for_event(tenant_id))
+        while True:
+            try:
+                event = next(parts, None)
+            except ValueError as error:
+                raise _with_accepted(self._too_large_cell(error), accepted) from None
+            if event is None:
+                return
             try:
                 self.publish(event)
             except PublishError as error:
@@ -223,7 +268,7 @@ class EventBus(Publisher):
 
     def submit(
         self, event: bytes, *, tenant_id: str | None = None, headers: Headers | None = None
-    ) -> Future[None]:
+    ) -> Future[Position]:
         """Queue one event, and return a future of its acknowledgement.
 
         Parameters
@@ -233,30 +278,20 @@ class EventBus(Publisher):
 
         Returns
         -------
-        concurrent.futures.Future
-            Done when the broker has acknowledged the event, with a `DeliveryError` when it was
-            given up or the bus was closed before. `asyncio.wrap_future` makes it awaitable.
+        concurrent.futures.Future of Position
+            Done when the broker has acknowledged the event, with its partition and offset; with a
+            `DeliveryError` when it was given up, or the bus was closed before.
+            `asyncio.wrap_future` makes it awaitable. Callbacks run in a thread of the bus.
 
         Raises
         ------
         TypeError, InvalidEventError, ValueError, PublishError, BusClosedError
             As `publish` does. Under ``on_full="drop"`` a dropped event raises `BusFullError`.
         """
-        own = self._headers_of(event, headers)
-        future: Future[None] | None = None
-
-        def again() -> bool:
-            nonlocal future
-            future = self._keeper.submit(
-                lambda: self._lane.publish(event, tenant_id, own, reported=True)
-            )
-            return future is not None
-
-        if not again():
-            self._find_room(again)
-        if future is None:
+        number = self._take(event, tenant_id, self._headers_of(event, headers), wanted=True)
+        if not number:
             raise self._full_error()
-        return future
+        return self._delivery.future_of(number)
 
     def flush(self, timeout: float = 10.0) -> int:
         """Wait until every event was delivered or given up; send without lingering.
@@ -279,13 +314,15 @@ class EventBus(Publisher):
         _check_timeout(timeout)
         if self._closed:
             raise self._closed_error()
+        self._attend()
         return self._drain(time.monotonic() + timeout)
 
     def close(self, timeout: float = 10.0) -> None:
-        """Deliver what is queued, then release the producer. Closing again does nothing.
+        """Deliver what is queued, then release the producer. Closing again waits for the first.
 
         What was not delivered by then waits in the spool, for the next bus that opens the same
-        `spool_dir`; without a spool it is given up.
+        `spool_dir`; without a spool it is given up. Whatever fails meanwhile, everything is
+        released.
 
         Parameters
         ----------
@@ -299,48 +336,42 @@ class EventBus(Publisher):
             tenants, and why. Those whose acknowledgement alone is missing may have arrived.
         """
         _check_timeout(timeout)
-        with self._closing:
-            if self._closed:
-                return
-            self._closed = True
-        OPEN_BUSES.discard(self)
-        if isinstance(self._keeper, _InChild):
-            self._final = BusStats(accepted=0, delivered=0, failed=0, queued=0)
+        if not self._closing.acquire(blocking=False):
+            # Whoever interrupts the closing thread cannot wait for it.
+            if self._closer != threading.get_ident():
+                self._ended.wait(timeout + 3 * _THREAD_SECONDS)
             return
+        self._closer = threading.get_ident()
+        self._closed = True
+        errors: list[BaseException] = []
         try:
-            self._lane.close()
-            self._linger.stop()
-            self._drain(time.monotonic() + timeout)
+            self._end(timeout, errors)
         finally:
-            self._lane.flush_all(force=True)
-            left = self._keeper.finish()
-            final = self._final = self._count()
-        if left:
-            LOGGER.warning(
-                "%d events for topic %r at %s wait in spool_dir=%r for the next bus%s",
-                left,
-                self._topic,
-                self._brokers,
-                str(self._settings.spool_dir),
-                self._because(),
-            )
-        if final.failed:
-            raise self._delivery_error(final)
+            lifecycle.closed(self)
+            self._ended.set()
+        self._raise_at_end(errors)
 
     def stats(self) -> BusStats:
         """Return the counts so far; they stay readable after `close`."""
-        return self._final or self._count()
+        accepted, delivered, failed, in_flight, backlog, spooled, dropped, gathering = (
+            self._queue.counts()
+        )
+        if self._outbox is None:
+            queued = in_flight + backlog
+        else:
+            queued, spooled = in_flight, backlog + spooled
+        return BusStats(accepted, delivered, failed, queued, spooled, dropped, gathering)
 
     def healthy(self) -> bool:
         """Whether the bus is open, a broker is connected, and nothing keeps events from it.
 
-        False, too, while a failed producer is being replaced or the spool cannot be written to.
-        Learned from librdkafka once a second, so a fresh bus is healthy after about that time.
+        False, too, while the topic is missing, a failed producer is being replaced, the new one
+        has not got anything done yet, or the spool cannot be written to. Learned from librdkafka
+        once a second, so a fresh bus is healthy after about that time.
         """
         if self._closed:
             return False
-        line = self._keeper.line
-        return line.fatal_reason is None and line.up and self._keeper.spool_error is None
+        return self._recovery.healthy and self._spool_error is None
 
     def __enter__(self) -> Self:
         return self
@@ -362,158 +393,339 @@ class EventBus(Publisher):
         state = "closed" if self._closed else "open"
         return f"<EventBus brokers={self._brokers!r} topic={self._topic!r} {state}>"
 
-    # ---- Beginning and end.
+    # ---- The beginning.
 
-    def _start(self) -> None:
+    def _furnish(self) -> None:
+        """Make the parts of a bus; nothing is opened, and no thread begins."""
         settings = self._settings
         self._closed = False
-        self._final = None
         self._closing = threading.Lock()
+        self._closer = 0
+        self._ended = threading.Event()
         self._log = RateLimitedLog()
-        spool = None
-        if settings.spool_dir is not None:
-            spool = Spool(settings.spool_dir, self._topic, settings.spool_bytes)
-        lane = Lane(
-            linger_seconds=settings.linger_ms / 1_000,
+        # What `publish` may do without a look at the settings.
+        self._plain = not settings.headers and not settings.durable
+        self._queue = SendQueue(
+            linger_ms=settings.linger_ms,
             max_event_bytes=settings.max_event_bytes,
-            gather_bytes=min(_GATHER_BYTES, settings.max_event_bytes),
-            room=max(settings.queue_size, _ROOM),
-            store=spool.append if spool is not None and settings.durable else None,
-            refused=self._on_refused,
-            gathering=lambda: self._linger.wake(),
-            waiting=lambda: self._keeper.wake(),
-            closed_error=self._closed_error,
-            cell_headers=_WRITE_HEADERS if settings.headers else None,
+            queue_size=settings.queue_size,
+            queue_bytes=settings.queue_bytes,
+            disk=settings.spool_dir is not None,
+            durable=settings.durable,
+            drop=settings.on_full == "drop",
+            expire_ms=0 if settings.spool_dir is not None else _message_timeout_of(settings),
+            cell_headers=_WRITE_HEADERS if settings.headers else [],
         )
-        self._linger = Linger(lane, settings.on_full == "drop", self._log)
+        self._recovery = Recovery(self._queue, self._make_session, self._log)
+        self._delivery = Delivery(self._queue, self._recovery, self._log)
+        self._outbox = (
+            None
+            if settings.spool_dir is None
+            else Outbox(self._queue, self._open_spool, settings.durable, self._log)
+        )
+
+    def _open(self) -> None:
+        if self._outbox is not None:
+            self._outbox.open()
+        self._recovery.open()
+        self._attend()
+        if not self._queue.attended:
+            raise BusError(_NO_THREAD)
+
+    def _make_session(self) -> ProducerSession:
+        # The properties are made anew each time, because there are secrets in them.
+        properties = bus_properties(self._brokers, self._settings)
+        return make_session(self._queue, properties, self._topic)
+
+    def _open_spool(self) -> Spool:
+        settings = self._settings
+        assert settings.spool_dir is not None
+        return Spool(
+            settings.spool_dir,
+            self._topic,
+            settings.spool_bytes,
+            synchronous=settings.synchronous,
+        )
+
+    def _attend(self) -> None:
+        """Begin the threads that have not begun: in a forked child, or for want of threads."""
+        queue = self._queue
+        if queue.attended or self._closed:
+            return
         try:
-            new_line = partial(self._new_line, lane.settled)
-            self._keeper = Keeper(lane, new_line, spool, settings.queue_size, self._log)
-        except BaseException:
-            if spool is not None:
-                spool.close()
-            raise
-        self._lane = lane
+            if not queue.start_sender():
+                return
+            self._delivery.worker.begin()
+            if self._outbox is not None:
+                self._outbox.worker.begin()
+        except RuntimeError:
+            self._log.log(logging.WARNING, _NO_THREAD)
+            return
+        queue.attended = True
+        lifecycle.opened(self)
 
-    def _new_line(self, settled: Settled, keeper: Keeper) -> Line:
-        # Made anew each time, because there are secrets in them.
-        properties = producer_properties(self._brokers, self._settings)
-        producer = make_producer(properties, self._topic, settled)
-        return Line(producer, self._log, keeper.settle, keeper.replace_line)
+    # ---- A fork, and the end.
 
-    def close_at_exit(self) -> None:
-        """Close at the end of the process, within the bound that is set for it."""
-        self.close(self._settings.exit_seconds)
+    @property
+    def exit_seconds(self) -> float:
+        """Longest wait for the broker when the process ends."""
+        return self._settings.exit_seconds
 
     def restart_in_child(self) -> None:
-        """Leave everything to the parent process, and start anew with the first use."""
-        if isinstance(self._keeper, _InChild):
-            return  # a child of a child that has not used it
-        self._keeper.abandon()
-        self._lane = cast("Lane", _InChild(self, "_lane"))
-        self._keeper = cast("Keeper", _InChild(self, "_keeper"))
+        """Leave everything to the parent process; threads begin with the first use."""
+        keep_forever(self._queue)
+        self._recovery.abandon()
+        if self._outbox is not None:
+            self._outbox.abandon()
+        self._furnish()
 
-    def _start_in_child(self) -> None:
-        self._start()
-        close_at_exit_of_child()
+    def _end(self, timeout: float, errors: list[BaseException]) -> None:
+        """Do all that has to be done at the end, whatever fails; what failed is in `errors`."""
+        deadline = time.monotonic() + timeout
+        outbox = self._outbox
+
+        def steps() -> Iterable[Callable[[], object]]:
+            yield self._queue.close
+            yield lambda: self._queue.attended and self._drain(deadline)
+            yield lambda: self._delivery.stop(_THREAD_SECONDS)
+            yield self._recovery.close
+            yield self._queue.stop_sender
+            yield self._queue.end_gathering
+            if outbox is not None:
+                yield lambda: self._end_outbox(outbox)
+            yield lambda: self._queue.give_up_all(KafkaError._DESTROY)
+            yield self._delivery.settle
+            yield lambda: self._delivery.end_futures(
+                "the bus was closed; the event waits in the spool"
+            )
+
+        for step in steps():
+            try:
+                step()
+            except BaseException as error:  # a signal handler's, too: the rest has to be done
+                errors.append(error)
+
+    def _end_outbox(self, outbox: Outbox) -> None:
+        if outbox.stop(_THREAD_SECONDS):
+            outbox.finish()
+
+    def _raise_at_end(self, errors: list[BaseException]) -> None:
+        left = self._outbox.left if self._outbox is not None else 0
+        if left:
+            LOGGER.warning(
+                "%d events for topic %r at %s wait in spool_dir=%r for the next bus%s",
+                left,
+                self._topic,
+                self._brokers,
+                str(self._settings.spool_dir),
+                self._because(),
+            )
+        final = self.stats()
+        undelivered = self._delivery_error(final) if final.failed else None
+        for error in errors:
+            if not isinstance(error, Exception):
+                if undelivered is not None:
+                    error.add_note(str(undelivered))
+                raise error
+        for error in errors:
+            if not isinstance(error, SpoolError):
+                LOGGER.error("closing the bus met an error", exc_info=error)
+        if undelivered is not None:
+            raise undelivered
 
     # ---- Waiting.
 
     def _drain(self, deadline: float) -> int:
-        while True:
-            self._lane.flush_all()
-            remaining = max(deadline - time.monotonic(), 0.0)
-            self._keeper.line.flush(min(remaining, _SLICE_SECONDS))
-            self._keeper.settle()
-            stats = self._count()
-            waiting = stats.queued + stats.spooled + bool(stats.gathering)
-            if not waiting or not remaining:
-                return waiting
-            # The producer may have nothing to wait for, while the spool has.
-            time.sleep(min(remaining, _PAUSE_SECONDS))
+        self._queue.begin_flush()
+        try:
+            while True:
+                remaining = max(deadline - time.monotonic(), 0.0)
+                waiting = self._queue.await_empty(min(remaining, _SLICE_SECONDS))
+                if not waiting or not remaining:
+                    return waiting
+                if self._delivery.worker.is_current():
+                    self._delivery.turn()  # nobody else would
+        finally:
+            self._queue.end_flush()
 
-    def _find_room(self, again: Callable[[], object], cells_of: str | None = None) -> None:
-        """Do as `on_full` says about an event, or the cells of a tenant, without room."""
-        policy = self._settings.on_full
-        if policy == "drop":
-            if cells_of is None:
-                self._lane.count_dropped(1)
-            else:
-                self._lane.drop_tenant(cells_of)
-            return
-        # With a spool, what is full is the room in front of the disk: that is soon written.
-        if policy in ("block", "spool"):
-            deadline = time.monotonic() + self._settings.block_seconds
-            while time.monotonic() < deadline and self._keeper.spool_error is None:
-                time.sleep(_PAUSE_SECONDS)
-                if again():
-                    return
-        raise self._full_error()
+    def _until_taken(
+        self, outcome: _Outcome, again: Callable[[], _Outcome], drop: Callable[[], None]
+    ) -> int:
+        """Do as `on_full` says until an event is taken; return its number, 0 if it was dropped."""
+        deadline: float | None = None
+        while outcome is not None and outcome[0]:
+            verdict, number, size = outcome
+            if verdict == AWAITS_DISK:
+                return self._await_disk(number)
+            if verdict != FULL:
+                self._refuse(verdict, size)
+            policy = self._settings.on_full
+            if policy == "drop":
+                drop()
+                return 0
+            now = time.monotonic()
+            if deadline is None:
+                deadline = now + self._settings.block_seconds
+            # With a spool, what is full is the room in front of the disk: that is soon written.
+            if policy == "raise" or now >= deadline or self._spool_error is not None:
+                raise self._full_error()
+            self._queue.await_room(min(deadline - now, _SLICE_SECONDS))
+            outcome = again()
+        return 0 if outcome is None else outcome[1]
+
+    def _await_disk(self, number: int) -> int:
+        """Wait for the commit that has the event; nothing is held meanwhile."""
+        outbox = self._outbox
+        assert outbox is not None
+        if outbox.worker.is_current():
+            self._queue.accept_unstored(number)
+            return number
+        try:
+            while True:
+                stored = self._queue.await_stored(number, _SLICE_SECONDS)
+                if stored:
+                    return number
+                if stored is False:
+                    raise SpoolError(outbox.error or "the event could not be written to the spool")
+                if self._ended.is_set():
+                    raise self._closed_error()
+                if not self._queue.attended:
+                    self._attend()
+                    if not self._queue.attended:
+                        raise SpoolError(f"the spool is not there: {_NO_THREAD}")
+        except BaseException:
+            self._queue.withdraw(number)
+            raise
 
     # ---- Events.
 
     def _headers_of(self, event: bytes, headers: Headers | None) -> RawHeaders | None:
-        if self._with_headers:
-            self._lane.check_many([event])
+        if self._settings.headers:
+            check_event(event)
             return message_headers(event, headers)
         return own_headers(headers)
 
     def _publish_otherwise(
         self, event: bytes, tenant_id: str | None, headers: Headers | None
     ) -> None:
-        """Publish an event with headers, or one that found no room."""
+        """Publish an event with headers, durably, or one that found no room."""
         self._take(event, tenant_id, self._headers_of(event, headers))
 
-    def _take(self, event: bytes, tenant_id: str | None, own: RawHeaders | None) -> None:
-        if not self._lane.publish(event, tenant_id, own):
-            self._find_room(partial(self._lane.publish, event, tenant_id, own))
+    def _take(
+        self, event: bytes, tenant_id: str | None, own: RawHeaders | None, wanted: bool = False
+    ) -> int:
+        self._attend()
 
-    def _on_refused(self, error: int, size: int) -> bool:
-        """Decide about an event that the producer did not take; the lane calls this."""
-        if error == KafkaError._QUEUE_FULL:
-            return self._settings.on_full == "spool"
-        if error in (0, KafkaError.MSG_SIZE_TOO_LARGE):
-            raise self._too_large(size)
-        reason = KafkaError(error).str()
-        failed = error in (KafkaError._FATAL, KafkaError._FENCED)
-        if failed or (self._settings.on_full == "spool" and error in _NO_TOPIC):
-            # A topic that is not there may be made yet; only a new producer asks for it soon.
-            self._keeper.replace_line(reason)
-            return True
-        raise PublishError(f"topic {self._topic!r} did not take the event: {reason}")
+        def offer() -> _Outcome:
+            return self._queue.offer(event, tenant_id, own, wanted)
+
+        return self._until_taken(offer(), offer, self._queue.drop)
+
+    def _store_many(self, events: list[bytes], own: list[RawHeaders] | None) -> int:
+        """Have all events written together, and wait for the last of them."""
+        self._attend()
+        numbers: list[int] = []
+        stored = 0
+        try:
+            for index, event in enumerate(events):
+                headers = None if own is None else own[index]
+                after = numbers[-1] if numbers else 0
+                outcome = self._queue.offer(event, None, headers, False, after)
+                while outcome[0] == FULL and stored < len(numbers):
+                    self._await_disk(numbers[stored])  # which makes room
+                    stored += 1
+                    outcome = self._queue.offer(event, None, headers, False, after)
+                if outcome[0] == AWAITS_DISK:
+                    numbers.append(outcome[1])
+                    continue
+                if outcome[0] != FULL:
+                    break  # those before it were refused, or the bus was closed
+                numbers.append(
+                    self._until_taken(
+                        outcome,
+                        lambda e=event, h=headers: self._queue.offer(e, None, h),  # type: ignore[misc]
+                        self._queue.drop,
+                    )
+                )
+                stored += 1
+            for number in numbers[stored:]:
+                self._await_disk(number)
+                stored += 1
+        except BaseException as error:
+            for number in numbers[stored:]:
+                self._queue.withdraw(number)
+            if isinstance(error, PublishError):
+                error.accepted = stored
+            raise
+        if stored < len(events):
+            raise _with_accepted(self._closed_or_refused(), stored)
+        return stored
 
     # ---- Words.
+
+    @property
+    def _spool_error(self) -> str | None:
+        return None if self._outbox is None else self._outbox.error
+
+    def _refuse(self, verdict: int, size: int) -> NoReturn:
+        if verdict == CLOSED:
+            raise self._closed_error()
+        if verdict == TOO_LARGE:
+            raise self._too_large(size)
+        if verdict == NO_MEMORY:
+            raise MemoryError
+        raise SpoolError(self._spool_error or "the spool refused an event of the same call before")
 
     def _closed_error(self) -> BusClosedError:
         return BusClosedError(f"the bus to topic {self._topic!r} is closed; open a new EventBus")
 
+    def _closed_or_refused(self) -> BusError:
+        if self._closed:
+            return self._closed_error()
+        return SpoolError(self._spool_error or "the event could not be written to the spool")
+
     def _too_large(self, size: int) -> EventTooLargeError:
+        limit = self._queue.event_limit
+        if limit < self._settings.max_event_bytes:
+            return EventTooLargeError(
+                f"an event of {size:,} bytes with its key and headers does not fit the topic's "
+                f"max.message.bytes={limit:,}; split it with Encoder.split(), or raise the topic's "
+                "limit"
+            )
         return EventTooLargeError(
-            f"an event of {size:,} bytes does not fit "
-            f"max_event_bytes={self._settings.max_event_bytes:,}; split it with "
-            "Encoder.split(), or raise max_event_bytes and the broker's message.max.bytes"
+            f"an event of {size:,} bytes with its key and headers does not fit "
+            f"max_event_bytes={limit:,}; split it with Encoder.split(), or raise max_event_bytes "
+            "and the broker's message.max.bytes"
+        )
+
+    def _room_for_event(self, tenant_id: str) -> int:
+        beside = len(tenant_id.encode()) + _MESSAGE_OVERHEAD
+        if self._settings.headers:
+            beside += _CONTRACT_HEADERS
+        return max(self._queue.event_limit - beside, 0)
+
+    def _too_large_cell(self, error: ValueError) -> EventTooLargeError:
+        return EventTooLargeError(
+            f"molecules: one does not fit max_event_bytes={self._queue.event_limit:,} beside its "
+            f"key and headers ({error}); raise max_event_bytes and the broker's message.max.bytes"
         )
 
     def _full_error(self) -> BusFullError:
+        settings = self._settings
         return BusFullError(
-            f"the queue is full (queue_size={self._settings.queue_size:,} events, or 1 GiB): "
-            f"{self._brokers} does not keep up{self._because()}; flush() and publish again, "
-            "or raise queue_size, or give the bus a spool_dir with room"
+            f"the queue is full (queue_size={settings.queue_size:,} events, "
+            f"queue_bytes={settings.queue_bytes:,}): {self._brokers} does not keep up"
+            f"{self._because()}; flush() and publish again, or raise queue_size or queue_bytes, "
+            "or give the bus a spool_dir with room"
         )
 
     def _because(self) -> str:
-        keeper = self._keeper
-        reason = keeper.spool_error or keeper.line.last_error or keeper.last_reason
+        recovery = self._recovery
+        reason = self._spool_error or recovery.last_error or recovery.reason
         return f" ({reason})" if reason else ""
 
-    def _count(self) -> BusStats:
-        accepted, delivered, failed, dropped, in_flight, _, cells = self._lane.counts()
-        left = accepted - delivered - failed
-        queued = left if self._settings.spool_dir is None else min(in_flight, left)
-        return BusStats(accepted, delivered, failed, queued, left - queued, dropped, cells)
-
     def _delivery_error(self, stats: BusStats) -> DeliveryError:
-        by_tenant = self._keeper.given_up()
+        by_tenant = self._queue.given_up()
         named = ", ".join(f"{t!r} {n:,}" for t, n in Counter(by_tenant).most_common(_TENANTS_NAMED))
         more = len(by_tenant) - _TENANTS_NAMED
         return DeliveryError(
@@ -526,19 +738,32 @@ class EventBus(Publisher):
         )
 
 
-class _InChild:
-    """Stands for a part of a bus in a forked child until it is used."""
+def _message_timeout_of(settings: BusSettings) -> float:
+    """Return librdkafka's bound on an event's age in milliseconds, which its own default is not."""
+    for name in ("message.timeout.ms", "delivery.timeout.ms"):
+        if name in settings.librdkafka:
+            return float(settings.librdkafka[name])
+    return 0.0
 
-    def __init__(self, bus: EventBus, name: str) -> None:
-        self._bus = bus
-        self._name = name
 
-    def __getattr__(self, name: str) -> Any:
-        if getattr(self._bus, self._name) is self:
-            self._bus._start_in_child()
-        return getattr(getattr(self._bus, self._name), name)
+def _check_all(events: list[bytes], tenant_id: str | None) -> None:
+    for index, event in enumerate(events):
+        try:
+            check_event(event, tenant_id)
+        except InvalidEventError as error:
+            raise InvalidEventError(
+                f"events[{index}].{error.field}", error.position, error.reason
+            ) from None
+        except (TypeError, ValueError) as error:
+            raise type(error)(f"events[{index}]: {error}") from None
+
+
+def _with_accepted(error: BusError, accepted: int) -> BusError:
+    if isinstance(error, PublishError):
+        error.accepted = accepted
+    return error
 
 
 def _check_timeout(timeout: float) -> None:
-    if not 0 <= timeout < 1_000_000:
+    if not isinstance(timeout, int | float) or not 0 <= timeout < 1_000_000:
         raise ValueError(f"timeout={timeout!r}: must be seconds, from 0 to less than 1,000,000")

@@ -1,242 +1,338 @@
-"""Events on the disk that wait for the broker: SQLite, in the order in which they were accepted."""
+"""Events on the disk that wait for the broker, in the order in which they were accepted.
+
+A spool belongs to one thread at a time, the bus's writer. It has no lock, and needs none.
+"""
 
 from __future__ import annotations
 
-import json
-import logging
+import ctypes
+import errno
 import os
 import sqlite3
-import threading
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Literal
 
-from atomwire._native import keep_forever
 from atomwire.bus.errors import SpoolError
-from atomwire.bus.log import LOGGER
-from atomwire.bus.publish.spool_file import SpoolFile
-
-if TYPE_CHECKING:
-    from atomwire._native import Headers, Row
-
-__all__ = ["Spool"]
-
-_SCHEMA = """
-CREATE TABLE IF NOT EXISTS events (
-    number INTEGER PRIMARY KEY,
-    tenant_id TEXT NOT NULL,
-    event BLOB NOT NULL,
-    timestamp INTEGER NOT NULL,
-    headers TEXT
+from atomwire.bus.publish.leftovers import Leftovers
+from atomwire.bus.publish.losses import Losses, LostEvent
+from atomwire.bus.publish.spool_file import SpoolFile, make_private_directory
+from atomwire.bus.publish.spool_table import (
+    BEFORE_ALL,
+    SpooledEvent,
+    Table,
+    Unreadable,
+    is_damage,
 )
-"""
-_COLUMNS = "number, tenant_id, event, timestamp, headers"
-_PAGE_BYTES = 4096
-# The log of changes is written back after this many transactions.
-_CHECKPOINT_CHANGES = 1_000
+
+__all__ = ["BEFORE_ALL", "LostEvent", "Spool", "SpooledEvent"]
+
+# How much of a damaged file is carried over at once.
+_CARRIED_EVENTS = 10_000
+_CARRIED_BYTES = 4 * 2**20
+_WAYS_OUT = {
+    "SQLITE_FULL": "free some space on its disk, or raise spool_bytes",
+    "SQLITE_BUSY": "another program has the file open: end that",
+    "SQLITE_LOCKED": "another program has the file open: end that",
+    "SQLITE_CANTOPEN": "see that its directory is there, and that descriptors are free",
+}
+_WAY_OUT = "see that this user may write to its directory, and that the disk is sound"
 
 
 class Spool:
-    """The spool of one bus. It adopts what earlier processes have left in its directory.
+    """The spool of one bus.
 
-    Threads may share it. A commit survives the process, killed or not; with the machine's power
-    the last moments may be lost.
+    A commit survives the process, killed or not; the machine's power only with
+    ``synchronous="full"``.
+
+    Trouble is not damage. What cannot be opened or written now raises `SpoolError` and may work
+    the next time. Only what SQLite calls corrupt, or no database, is damage: what can be read is
+    carried over to a new file, `take_lost` says what cannot, and the damaged file is set apart.
 
     Parameters
     ----------
-    directory : str
+    directory : str or PathLike
         Made when it is not there. Buses and processes may share it, each has a file of its own.
     topic : str
         Only what was meant for this topic is adopted.
     max_bytes : int
-        Largest size of the file.
+        Bounds the file and its log together. The log's part is half, 256 MiB at most.
+    synchronous : {"normal", "full"}
+        Whether a commit waits until the disk has it.
 
     Attributes
     ----------
     path : Path
-        The file.
+        The file. It is another one after damage.
 
     Raises
     ------
     SpoolError
-        The directory or the file cannot be used.
+        The directory cannot be used.
     """
 
-    def __init__(self, directory: str | os.PathLike[str], topic: str, max_bytes: int) -> None:
-        self._lock = threading.Lock()
-        self._changes = 0
-        self._max_pages = max(max_bytes // _PAGE_BYTES, 4)
-        place = Path(directory)
+    def __init__(
+        self,
+        directory: str | os.PathLike[str],
+        topic: str,
+        max_bytes: int,
+        *,
+        synchronous: Literal["normal", "full"] = "normal",
+    ) -> None:
+        self._directory = Path(directory).absolute()
+        self._topic = topic
+        self._max_bytes = max_bytes
+        self._synchronous: Literal["normal", "full"] = synchronous
+        self._losses = Losses()
         try:
-            place.mkdir(parents=True, exist_ok=True)
-            found = SpoolFile.left_behind(place, topic)
-            self._file, self._database = self._open_first(found, place, topic)
-            self.path = self._file.path
-            for other in found:
-                self._adopt(other)
+            make_private_directory(self._directory)
+            self._leftovers = Leftovers(self._directory, topic, self._losses)
+            self._use(*(self._take_first() or self._new()))
         except (OSError, sqlite3.Error) as error:
-            raise SpoolError(f"spool_dir={str(directory)!r} cannot be used: {error}") from error
+            raise SpoolError(
+                f"spool_dir={str(directory)!r} cannot be used: {error}; {_way_out_of(error)}"
+            ) from error
 
-    def append(self, rows: Iterable[Row]) -> None:
-        """Write rows, all or none; those that are there already stay as they are.
+    # ---- The events of this spool.
+
+    def commit(self, append: Sequence[SpooledEvent] = (), delete: Sequence[int] = ()) -> list[int]:
+        """Delete rows and append events behind all others, in one transaction.
+
+        Returns
+        -------
+        list of int
+            The new rows, ascending, higher than any before.
 
         Raises
         ------
         SpoolError
-            The disk is full, or `max_bytes` is reached, or the file cannot be written to.
+            It cannot be written now. Nothing was changed, as after any other exception.
         """
-        with self._changing():
-            self._database.executemany(
-                f"INSERT OR IGNORE INTO events ({_COLUMNS}) VALUES (?, ?, ?, ?, ?)",  # noqa: S608
-                [(*row[:4], _to_text(row[4])) for row in rows],
-            )
-        self._changes += 1
+        if not append and not delete:
+            return []
+        with self._errors_named():
+            if self._has_damaged_pages:
+                self._begin_anew()
+            try:
+                return self._commit(append, delete)
+            except sqlite3.DatabaseError as error:
+                if not is_damage(error):
+                    raise
+            self._begin_anew()
+            return self._commit(append, delete)
 
-    def read(self, after: int, limit: int) -> list[Row]:
-        """Return up to `limit` rows with higher numbers than `after`, in order."""
-        query = f"SELECT {_COLUMNS} FROM events WHERE number > ? ORDER BY number LIMIT ?"  # noqa: S608
-        with self._lock, _errors_of(self.path):
-            rows = self._database.execute(query, (after, limit)).fetchall()
-        return [(*row[:4], _from_text(row[4])) for row in rows]
+    def put_in_front(self, events: Sequence[SpooledEvent], delete: Sequence[int] = ()) -> None:
+        """Delete rows and put events in front of all others, in one transaction.
 
-    def delete(self, numbers: Sequence[int]) -> None:
-        """Forget rows that were delivered."""
-        with self._changing():
-            self._database.executemany(
-                "DELETE FROM events WHERE number = ?", [(number,) for number in numbers]
-            )
-        self._changes += 1
-
-    def tidy(self) -> None:
-        """Write the log of changes back now and then.
-
-        SQLite would do it by itself, in a commit: which may be the caller's, and would wait.
+        Raises
+        ------
+        SpoolError
+            As `commit` does.
         """
-        if self._changes >= _CHECKPOINT_CHANGES:
-            self._changes = 0
-            with self._lock, _errors_of(self.path):
-                self._database.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+        with self._errors_named():
+            first = self._table.first_row() - len(events)
+            self._is_in_doubt = True
+            rows = range(first, first + len(events))
+            self._held -= self._table.write(list(zip(rows, events, strict=True)), delete)
+            self._held += len(events)
+            self._is_in_doubt = False
+
+    def read(self, after: int, max_events: int, max_bytes: int) -> list[tuple[int, SpooledEvent]]:
+        """Return the next rows, in order, at most `max_bytes` of events but at least one row.
+
+        What is damaged is passed over, and told by `take_lost`.
+        """
+        while True:
+            with self._errors_named(), closing(self._table.reader(after, self._last)) as reader:
+                chunk = reader.take(max_events, max_bytes)
+            for each in chunk.passed_over:
+                self._pass_over(each)
+            if chunk.events or chunk.end == after:
+                return chunk.events
+            after = chunk.end
+
+    def take_lost(self) -> list[LostEvent]:
+        """Return what was found to be lost since the last call."""
+        return self._losses.take()
 
     def count(self) -> int:
         """Return how many events it holds."""
-        return self._one("SELECT count(*) FROM events")
+        return self._held - self._passed_over
 
-    def last_number(self) -> int:
-        """Return the highest number in it, 0 when it is empty."""
-        return self._one("SELECT coalesce(max(number), 0) FROM events")
+    def last_row(self) -> int:
+        """Return the highest row in it, 0 when it is empty."""
+        return self._last if self.count() else 0
 
     def tenants(self) -> dict[str, int]:
         """Return how many events of each tenant it holds, most first."""
-        query = "SELECT tenant_id, count(*) FROM events GROUP BY 1 ORDER BY 2 DESC"
-        with self._lock, _errors_of(self.path):
-            return dict(self._database.execute(query).fetchall())
+        with self._errors_named():
+            return self._table.tenants()
+
+    # ---- The events of earlier processes.
+
+    def adopt(self, max_bytes: int) -> int:
+        """Append the next events that earlier processes have left, up to `max_bytes` or one event.
+
+        Returns
+        -------
+        int
+            How many. 0 when there are none, or none can be had now: it is tried again in later
+            calls, at growing intervals.
+        """
+        events = self._leftovers.next(max_bytes)
+        if not events:
+            return 0
+        try:
+            self.commit(append=[event for _, event in events])
+        except SpoolError as error:
+            self._leftovers.postpone(error)
+            return 0
+        self._leftovers.moved()
+        return len(events)
+
+    # ---- The end.
 
     def close(self) -> None:
-        """Close the file, and remove it when it is empty."""
-        left = self.count()
-        with self._lock:
-            self._database.close()
-        if left:
+        """Close the file, and remove it when it is empty. It is given back whatever fails."""
+        try:
+            with self._errors_named():
+                self._leftovers.close()
+                is_done = self.count() == 0 and not self._has_damaged_pages
+                is_empty = is_done and self._table.is_empty()
+                self._table.close()
+                if is_empty:
+                    self._file.remove()
+                elif is_done:
+                    self._file.set_apart()  # nothing is left but what cannot be read
+        finally:
             self._file.release()
-        else:
-            self._file.remove()
 
     def abandon(self) -> None:
-        """Leave it to the parent process: after a fork it must not even be closed."""
-        keep_forever(self._database)
+        """Leave everything to the parent process, after a fork."""
+        for table in (self._table, *self._leftovers.abandon()):
+            _keep_forever(table.connection)
         self._file.release()
 
-    def _one(self, query: str) -> int:
-        with self._lock, _errors_of(self.path):
-            return int(self._database.execute(query).fetchone()[0])
+    # ---- The file.
 
-    def _open_first(
-        self, found: list[SpoolFile], place: Path, topic: str
-    ) -> tuple[SpoolFile, sqlite3.Connection]:
-        while found:
-            file = found.pop(0)
-            try:
-                return file, self._open(file.path)
-            except sqlite3.DatabaseError as error:
-                _set_apart(file, error)
-        file = SpoolFile.new(place, topic)
-        return file, self._open(file.path)
-
-    def _open(self, path: Path) -> sqlite3.Connection:
-        database = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
+    def _take_first(self) -> tuple[SpoolFile, Table] | None:
+        file = self._leftovers.claim_first()
+        if file is None:
+            return None
         try:
-            for statement in (
-                f"PRAGMA page_size = {_PAGE_BYTES}",
-                "PRAGMA journal_mode = WAL",
-                "PRAGMA synchronous = NORMAL",
-                "PRAGMA wal_autocheckpoint = 0",
-                f"PRAGMA max_page_count = {self._max_pages}",
-                _SCHEMA,
-                "SELECT count(*), max(number) FROM events",
-            ):
-                database.execute(statement).fetchall()
-        except sqlite3.Error:
-            database.close()
+            return file, Table.open(file.path, self._max_bytes, self._synchronous)
+        except BaseException as error:
+            file.release()
+            if not isinstance(error, sqlite3.Error):
+                raise
+            self._leftovers.put_back(file.path)
+            return None
+
+    def _new(self) -> tuple[SpoolFile, Table]:
+        file = SpoolFile.new(self._directory, self._topic)
+        try:
+            return file, Table.open(file.path, self._max_bytes, self._synchronous)
+        except BaseException:
+            file.remove()
             raise
-        return database
 
-    def _adopt(self, other: SpoolFile) -> None:
-        # Renumbered behind our own: numbers are those of one process.
+    def _use(self, file: SpoolFile, table: Table) -> None:
         try:
-            self._open(other.path).close()
-        except sqlite3.DatabaseError as error:
-            _set_apart(other, error)
-            return
-        self._database.execute("ATTACH ? AS other", (str(other.path),))
+            last, held = table.last_row(), table.count()
+        except BaseException:
+            table.close()
+            file.release()
+            raise
+        self._file, self._table, self.path = file, table, file.path
+        self._last, self._held = last, held
+        self._is_in_doubt = False
+        # Rows that cannot be read are told once, however often they are passed over.
+        self._told_to, self._passed_over = BEFORE_ALL, 0
+        self._has_damaged_pages = False
+
+    def _commit(self, append: Sequence[SpooledEvent], delete: Sequence[int]) -> list[int]:
+        if self._is_in_doubt:
+            self._last, self._held = self._table.last_row(), self._table.count()
+        # An exception may come at any point, from outside too: then the file is asked.
+        self._is_in_doubt = True
+        rows = list(range(self._last + 1, self._last + 1 + len(append)))
+        deleted = self._table.write(list(zip(rows, append, strict=True)), delete)
+        self._held += len(rows) - deleted
+        self._last += len(rows)
+        self._is_in_doubt = False
+        if rows:
+            self._file.note_written(self._last)
+        return rows
+
+    def _pass_over(self, unreadable: Unreadable) -> None:
+        self._has_damaged_pages |= unreadable.in_pages
+        if unreadable.last > self._told_to:
+            self._told_to = unreadable.last
+            self._passed_over = min(self._passed_over + unreadable.count, self._held)
+            self._tell(unreadable, self.path)
+
+    def _tell(self, lost: Unreadable, path: Path) -> None:
+        self._losses.note(lost.tenant_id, lost.count, f"{lost.reason} ({path})")
+
+    # ---- Damage and trouble.
+
+    def _begin_anew(self) -> None:
+        """Carry over to a new file what can be read, with its rows, and set the old one apart."""
+        old_file, old_table, told_to = self._file, self._table, self._told_to
+        # Open until the end: it keeps the log when the other connection is closed.
+        with closing(Table.look(old_file.path)) as readable:
+            losses = self._carry_over(readable)
+            old_table.close()
+        for each in losses:
+            if each.last > told_to:
+                self._tell(each, old_file.apart())
+        reason = f"a damaged spool was set apart as {old_file.apart()}"
         try:
-            with self._changing():
-                self._database.execute(
-                    "INSERT INTO events (tenant_id, event, timestamp, headers) "
-                    "SELECT tenant_id, event, timestamp, headers FROM other.events ORDER BY number"
-                )
-        except SpoolError:
-            self._database.execute("DETACH other")
-            other.release()  # no room for it now: it stays for the next process
-            return
-        self._database.execute("DETACH other")
-        other.remove()
+            old_file.set_apart()
+        except OSError as error:  # the next process does it
+            reason = f"the damaged spool {old_file.path} could not be set apart: {error}"
+        self._losses.note(None, 0, reason)
+
+    def _carry_over(self, readable: Table) -> list[Unreadable]:
+        last = self._last
+        file, table = self._new()
+        losses: list[Unreadable] = []
+        try:
+            table.go_on_after(last)
+            with closing(readable.reader(BEFORE_ALL, last)) as reader:
+                chunk = reader.take(_CARRIED_EVENTS, _CARRIED_BYTES)
+                while chunk.events or chunk.passed_over:
+                    table.write(chunk.events, ())
+                    losses += chunk.passed_over
+                    chunk = reader.take(_CARRIED_EVENTS, _CARRIED_BYTES)
+            file.note_written(last)
+        except BaseException:
+            table.close()
+            file.remove()
+            raise
+        self._use(file, table)
+        return losses
 
     @contextmanager
-    def _changing(self) -> Iterator[None]:
-        with self._lock, _errors_of(self.path):
-            self._database.execute("BEGIN IMMEDIATE")
-            try:
-                yield
-                self._database.execute("COMMIT")
-            except BaseException:
-                # A full disk has rolled it back already.
-                if self._database.in_transaction:
-                    self._database.execute("ROLLBACK")
-                self._changes = _CHECKPOINT_CHANGES  # the log may be what has no room to grow
-                raise
+    def _errors_named(self) -> Iterator[None]:
+        try:
+            yield
+        except (OSError, sqlite3.Error) as error:
+            raise self._error_of(error) from error
+
+    def _error_of(self, error: Exception) -> SpoolError:
+        return SpoolError(f"the spool {self.path} cannot be used: {error}; {_way_out_of(error)}")
 
 
-@contextmanager
-def _errors_of(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except sqlite3.Error as error:
-        raise SpoolError(f"the spool {path} cannot be used: {error}") from error
+def _way_out_of(error: Exception) -> str:
+    name: str = getattr(error, "sqlite_errorname", "")
+    if isinstance(error, OSError) and error.errno in (errno.EMFILE, errno.ENFILE):
+        name = "SQLITE_CANTOPEN"
+    return _WAYS_OUT.get("_".join(name.split("_")[:2]), _WAY_OUT)
 
 
-def _set_apart(file: SpoolFile, error: Exception) -> None:
-    apart = file.set_apart()
-    LOGGER.log(logging.ERROR, "a spool cannot be read (%s); it was set apart as %s", error, apart)
-
-
-def _to_text(headers: Headers | None) -> str | None:
-    if headers is None:
-        return None
-    return json.dumps([[name, value.decode("latin-1")] for name, value in headers])
-
-
-def _from_text(text: Any) -> Headers | None:
-    if text is None:
-        return None
-    return [(name, value.encode("latin-1")) for name, value in json.loads(text)]
+def _keep_forever(connection: sqlite3.Connection) -> None:
+    # A list would be emptied at the end of the process, and SQLite would close what the parent
+    # has open.
+    ctypes.pythonapi.Py_IncRef(ctypes.py_object(connection))

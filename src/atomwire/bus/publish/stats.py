@@ -24,7 +24,7 @@ class BusStats:
     failed : int
         Given up: refused by the broker, or still undelivered when a bus without spool was closed.
     queued : int
-        In memory, waiting for the broker or for its acknowledgement.
+        With the producer; without a spool, those that wait for it, too.
     spooled : int
         Waiting to be handed over, on the disk or on the way there.
     dropped : int

@@ -1,4 +1,4 @@
-"""A thread of a bus that begins when it is needed first."""
+"""A thread of a bus."""
 
 from __future__ import annotations
 
@@ -28,18 +28,31 @@ class Worker:
         self._thread: threading.Thread | None = None
 
     def begin(self) -> None:
-        """Begin, unless it has begun."""
+        """Begin, unless it has begun.
+
+        Raises
+        ------
+        RuntimeError
+            The system has no thread to give. The next call may have more luck.
+        """
         if not self._begun.acquire(blocking=False):
             return
         thread = threading.Thread(target=self._run, name=self._name, daemon=True)
         try:
             thread.start()
         except BaseException:
-            self._begun.release()  # the next one may have more luck
+            self._begun.release()
             raise
         self._thread = thread
 
-    def join(self) -> None:
-        """Wait for its end, if it has begun."""
-        if self._thread is not None:
-            self._thread.join()
+    def is_current(self) -> bool:
+        """Whether the caller is this thread."""
+        return self._thread is threading.current_thread()
+
+    def join(self, seconds: float) -> bool:
+        """Wait for its end; True when it has ended, has not begun, or is the caller itself."""
+        thread = self._thread
+        if thread is None or self.is_current():
+            return True
+        thread.join(seconds)
+        return not thread.is_alive()

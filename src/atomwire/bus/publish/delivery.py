@@ -1,0 +1,133 @@
+"""What became of events, told to who asked: futures, log lines, and the recovery.
+
+State: the futures are a dict that any thread changes in single steps; a lock would be held by a
+thread that a signal handler interrupts. `settle` may run in several threads, and inside itself:
+what the queue has to tell it hands out once.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from concurrent.futures import Future
+
+from confluent_kafka import KafkaError
+
+from atomwire._native import SendQueue, reason_of
+from atomwire.bus.errors import DeliveryError
+from atomwire.bus.log import LOGGER, RateLimitedLog
+from atomwire.bus.position import Position
+from atomwire.bus.publish.recovery import Recovery
+from atomwire.bus.publish.worker import Worker
+
+__all__ = ["Delivery"]
+
+_AFTER_FAILURE_SECONDS = 0.1
+
+_Outcome = Position | DeliveryError
+
+
+class Delivery:
+    """The thread that hears of delivered and failed events, and looks after the producer.
+
+    Parameters
+    ----------
+    queue : SendQueue
+        Tells what became of events.
+    recovery : Recovery
+        Told when the producer has failed.
+    log : RateLimitedLog
+        For what was given up.
+    """
+
+    def __init__(self, queue: SendQueue, recovery: Recovery, log: RateLimitedLog) -> None:
+        self._queue = queue
+        self._recovery = recovery
+        self._log = log
+        # By the event's number: who waits for it, or what became of it where that came first.
+        self._futures: dict[int, Future[Position] | _Outcome] = {}
+        self._stopping = False
+        self.worker = Worker(self._run, "atomwire-delivery")
+
+    def future_of(self, number: int) -> Future[Position]:
+        """Return a future of the event's acknowledgement, which may have come already."""
+        future: Future[Position] = Future()
+        future.set_running_or_notify_cancel()
+        known = self._futures.setdefault(number, future)
+        if not isinstance(known, Future):
+            del self._futures[number]
+            _resolve(future, known)
+        return future
+
+    def turn(self) -> None:
+        """Do what there is to do now."""
+        self.settle()
+        self._recovery.step()
+
+    def settle(self) -> None:
+        """Tell what the queue and the producer have to tell."""
+        self._recovery.hear()
+        acknowledged, given_up, beside, broken = self._queue.take_news()
+        if broken:
+            self._recovery.broke(broken)
+        for number, partition, offset in acknowledged:
+            self._tell(number, Position(partition, offset))
+        for number, tenant_id, error in given_up:
+            self._give_up(number, tenant_id, _words(error))
+        if beside:
+            self._log.log(logging.ERROR, "%d more events were not delivered", beside)
+
+    def stop(self, seconds: float) -> bool:
+        """End the thread; False when it is still at something of the program's."""
+        self._stopping = True
+        self._queue.waken()
+        return self.worker.join(seconds)
+
+    def end_futures(self, message: str) -> None:
+        """Resolve the futures that are left; their events wait in the spool."""
+        for number in tuple(self._futures):
+            self._tell(number, DeliveryError(message, 1, {}))
+
+    # ---- Inside.
+
+    def _run(self) -> None:
+        while not self._stopping:
+            try:
+                self._queue.await_news(self._recovery.pause())
+                if not self._stopping:
+                    self.turn()
+            except Exception:
+                LOGGER.exception("telling what became of events failed; going on")
+                threading.Event().wait(_AFTER_FAILURE_SECONDS)
+
+    def _give_up(self, number: int, tenant_id: str, reason: str) -> None:
+        # The reason first: one line of a kind, not one of each tenant.
+        self._log.log(
+            logging.ERROR, "an event was not delivered: %s (tenant %r)", reason, tenant_id
+        )
+        if number:
+            message = f"an event of tenant {tenant_id!r} was not delivered: {reason}"
+            self._tell(number, DeliveryError(message, 1, {tenant_id: 1}))
+
+    def _tell(self, number: int, outcome: _Outcome) -> None:
+        # The publisher may not have asked for its future yet.
+        known = self._futures.setdefault(number, outcome)
+        if isinstance(known, Future):
+            self._futures.pop(number, None)
+            _resolve(known, outcome)
+
+
+def _words(error: int) -> str:
+    if error == KafkaError._DESTROY:
+        return "the bus was closed"
+    return reason_of(error) if error else "its outcome was never reported"
+
+
+def _resolve(future: Future[Position], outcome: _Outcome) -> None:
+    # Callbacks are the program's; an exception of theirs is logged by the future itself.
+    if future.done():
+        return
+    if isinstance(outcome, Position):
+        future.set_result(outcome)
+    else:
+        future.set_exception(outcome)

@@ -1,0 +1,352 @@
+// The send queue as publishers meet it: room, order, gathering.
+#include "send_queue.hpp"
+
+#include "peek.hpp"
+
+namespace atomwire::bus {
+namespace {
+
+// What a message needs beside its key and value, at most (Kafka's message format 2), and each header.
+constexpr uint64_t kMessageOverhead = 64;
+constexpr uint64_t kHeaderOverhead = 20;
+// An event of gathered cells goes out at this size at the latest.
+constexpr uint64_t kGatherBytes = uint64_t{1} << 16;
+// Events on their way to the disk.
+constexpr int64_t kRoomForDisk = 10'000;
+// librdkafka's own queue is without bound here; should it be full all the same, that is no failure.
+constexpr int kQueueFull = -184;
+constexpr int kTooLarge = 10;
+// Buffers given back by a call that makes a new one.
+constexpr unsigned kGivenBackAtOnce = 2;
+constexpr int64_t kNanosecondsPerMillisecond = 1'000'000;
+
+uint64_t size_of_headers(const HeaderList& headers) noexcept {
+  uint64_t size = 0;
+  for (const auto& [name, value] : headers) size += name.size() + value.size() + kHeaderOverhead;
+  return size;
+}
+
+}  // namespace
+
+SendQueue::SendQueue(QueueSettings settings) noexcept : settings_(std::move(settings)) {}
+
+std::chrono::steady_clock::time_point SendQueue::after(int64_t nanoseconds) noexcept {
+  return std::chrono::steady_clock::now() +
+         std::chrono::duration_cast<std::chrono::steady_clock::duration>(
+             std::chrono::nanoseconds(nanoseconds));
+}
+
+uint64_t SendQueue::event_limit() const noexcept {
+  const uint64_t topic = topic_limit_.load();
+  return topic != 0 && topic < settings_.max_event_bytes ? topic : settings_.max_event_bytes;
+}
+
+int64_t SendQueue::milliseconds(int64_t timestamp) const noexcept {
+  // A broker refuses a time far ahead, and the whole batch with it. 0 is the outlet's 'now', and what
+  // it gets for a time before 1970.
+  if (timestamp <= 0 || timestamp > settings_.unix_time()) return 0;
+  return timestamp / kNanosecondsPerMillisecond;
+}
+
+int64_t SendQueue::milliseconds(const Event& event) const noexcept {
+  const Bytes bytes{reinterpret_cast<const uint8_t*>(event.bytes.data()), event.bytes.size()};
+  int64_t timestamp = 0;
+  Fault fault;
+  peek_scalar(bytes, EventField::timestamp, timestamp, fault);
+  return milliseconds(timestamp);
+}
+
+// ---- Room.
+
+bool SendQueue::room_in_flight(int64_t cost) const noexcept {
+  if (counts_.in_flight >= settings_.queue_events) return false;
+  // With a disk, a quarter is left for what is on its way there.
+  const int64_t bytes = settings_.disk ? settings_.queue_bytes / 4 * 3 : settings_.queue_bytes;
+  return counts_.in_flight == 0 || bytes_in_flight_ + cost <= bytes;
+}
+
+bool SendQueue::room_in_backlog(int64_t cost) const noexcept {
+  // Without a disk the queue's bound is that of all events in memory; with one, of those on the way.
+  const auto events = settings_.disk ? static_cast<int64_t>(backlog_.for_disk())
+                                     : static_cast<int64_t>(backlog_.in_memory()) + counts_.in_flight;
+  if (events >= (settings_.disk ? kRoomForDisk : settings_.queue_events)) return false;
+  return events == 0 || bytes_in_flight_ + backlog_.bytes() + cost <= settings_.queue_bytes;
+}
+
+void SendQueue::await_room(int64_t nanoseconds) noexcept {
+  Guard guard(mutex_);
+  ++waiting_publishers_;
+  guard.wait_until(publishers_, after(nanoseconds));
+  --waiting_publishers_;
+}
+
+void SendQueue::room_came() noexcept {
+  if (waiting_publishers_ > 0) publishers_.notify_all();
+}
+
+// ---- Events.
+
+Outcome SendQueue::publish(const EventView& view, int64_t after_number) noexcept {
+  const uint64_t size = view.bytes.size() + view.tenant.size() + kMessageOverhead +
+                        (view.headers == nullptr ? 0 : size_of_headers(*view.headers));
+  if (size > event_limit()) return {Verdict::too_large, 0, size};
+  EventPointer kept;  // made outside of the lock, when it is needed
+  for (;;) {
+    Guard guard(mutex_);
+    if (closed_) return {Verdict::closed};
+    if (gathering_.some()) {
+      Gathering::Place place;
+      if (gathering_.find_with_cells(view.tenant, place)) {
+        const Outcome outcome = flush_cells(place, /*force=*/false);
+        if (outcome.verdict != Verdict::taken) return outcome;
+      }
+    }
+    if (direct()) {
+      const int64_t number = next_number_++;
+      const Mark mark{number, 0, view.wanted, false, -1};
+      const Message message{view.tenant, view.bytes, view.headers, milliseconds(view.timestamp)};
+      if (room_in_flight(view.cost()) && give(message, mark, view.cost()) == Given::taken) {
+        ++counts_.accepted;
+        return {Verdict::taken, number};
+      }
+    }
+    if (!room_in_backlog(view.cost())) return {Verdict::full};
+    if (kept == nullptr) {
+      guard.unlock();
+      kept = keep(view);
+      if (kept == nullptr) return {Verdict::no_memory};
+      continue;  // and look again: much may have happened
+    }
+    if (settings_.durable && after_number != 0) {
+      const auto found = stored_.find(after_number);
+      if (found != stored_.end() && found->second == Stored::refused) return {Verdict::refused};
+    }
+    kept->awaited = settings_.durable;
+    return join(std::move(kept));
+  }
+}
+
+Outcome SendQueue::join(EventPointer event) noexcept {
+  const bool awaited = event->awaited;
+  const int64_t number = event->number = next_number_++;
+  event->since = settings_.steady();
+  if (awaited) {
+    try {
+      stored_.emplace(number, Stored::waiting);
+    } catch (...) {
+      return {Verdict::no_memory};
+    }
+  }
+  if (!backlog_.join(event)) {
+    if (awaited) stored_.erase(number);
+    return {Verdict::no_memory};
+  }
+  if (!awaited) {
+    ++counts_.accepted;
+    ++counts_.backlog;
+  }
+  if (settings_.disk && disk_waits_ && (settings_.durable || !disk_gathers_)) disk_.notify_one();
+  // The sender sees to it that what waits goes, or is given up in time.
+  if (sender_waits_ && (can_hand_over() || settings_.expire_after > 0)) sender_.notify_one();
+  return {awaited ? Verdict::awaits_disk : Verdict::taken, number};
+}
+
+SendQueue::Given SendQueue::give(const Message& message, const Mark& mark, int64_t cost) noexcept {
+  Mark own = mark;
+  if (!starts_.all_begun()) {
+    const int partition = starts_.of(message.tenant);
+    if (starts_.is_beginning(partition)) return Given::no_room;
+    if (starts_.is_untouched(partition)) own.first_of = partition;
+  }
+  Message numbered = message;
+  numbered.sequence = next_sequence_++;
+  numbered.marked = own.row != 0 || own.wanted || own.alone || own.first_of >= 0;
+  if (numbered.marked) {
+    try {
+      marks_.emplace(numbered.sequence, own);
+    } catch (...) {
+      return Given::no_room;
+    }
+  }
+  const int error = outlet_->produce(numbered);
+  if (error == 0) {
+    if (own.first_of >= 0) starts_.begin(own.first_of);
+    ++counts_.in_flight;
+    bytes_in_flight_ += cost;
+    return Given::taken;
+  }
+  if (numbered.marked) marks_.erase(numbered.sequence);
+  if (error == kQueueFull || error == kTooLarge) return Given::no_room;
+  break_session(error);
+  return Given::broken;
+}
+
+void SendQueue::break_session(int error) noexcept {
+  if (broken_) return;
+  broken_ = true;
+  told_.broken = true;
+  told_.error = error;
+  some_news_ = true;
+  if (news_waits_) news_.notify_all();
+}
+
+// ---- Cells.
+
+Outcome SendQueue::write(const Label& label, const Cell& cell) noexcept {
+  const int64_t now = settings_.steady();
+  Guard guard(mutex_);
+  if (closed_) return {Verdict::closed};
+  if (gathering_.bytes() > settings_.queue_bytes / 2) {
+    gathering_.give_back(now - settings_.linger, kGivenBackAtOnce);
+    if (gathering_.bytes() > settings_.queue_bytes / 2) return {Verdict::full};
+  }
+  Gathering::Place place;
+  if (!gathering_.find_or_make(label, now - settings_.linger - 1, place)) {
+    return {Verdict::no_memory};
+  }
+  if (!place->has_label(label)) {
+    if (place->count() > 0) {
+      const Outcome outcome = flush_cells(place, /*force=*/false);
+      if (outcome.verdict != Verdict::taken) return outcome;
+    }
+    if (!place->label(label)) return {Verdict::no_memory};
+  }
+  const uint64_t beside =
+      label.tenant.size + kMessageOverhead + size_of_headers(settings_.cell_headers);
+  const uint64_t limit = event_limit();
+  if (place->count() > 0 && (place->bytes_with(cell) > kGatherBytes ||
+                             place->bytes_with(cell) + beside > limit)) {
+    const Outcome outcome = flush_cells(place, /*force=*/false);
+    if (outcome.verdict != Verdict::taken) return outcome;
+  }
+  if (place->count() == 0 && place->bytes_with(cell) + beside > limit) {
+    return {Verdict::too_large, 0, place->bytes_with(cell) + beside};
+  }
+  const bool first = place->count() == 0;
+  if (!gathering_.append(place, cell, now)) return {Verdict::no_memory};
+  if (!first) return {Verdict::taken};
+  if (settings_.linger == 0 || now - place->last > settings_.linger) {
+    const int64_t last = place->last;
+    const Outcome outcome = flush_cells(place, /*force=*/false);
+    // A cell that goes out alone is not taken when there is no room for it.
+    if (outcome.verdict != Verdict::taken) gathering_.clear(place, last);
+    if (sender_waits_ && gathering_.tenants() == 1) sender_.notify_one();
+    return outcome;
+  }
+  if (sender_waits_ && gathering_.oldest() == place) sender_.notify_one();
+  return {Verdict::taken};
+}
+
+Outcome SendQueue::flush_cells(Gathering::Place place, bool force) noexcept {
+  const int64_t now = settings_.unix_time();
+  EventPointer event(new (std::nothrow) Event);
+  if (event == nullptr || !place->make_event(now, event->bytes)) return {Verdict::no_memory};
+  const HeaderList* const headers =
+      settings_.cell_headers.empty() ? nullptr : &settings_.cell_headers;
+  const int64_t cost = cost_of(event->bytes.size(), place->tenant().size());
+  Given given = Given::no_room;
+  if (!force && direct() && room_in_flight(cost)) {
+    given = give({place->tenant(), event->bytes, headers, milliseconds(now)},
+                 Mark{0, 0, false, false, -1}, cost);
+    if (given == Given::taken) {
+      ++next_number_;
+      ++counts_.accepted;
+    }
+  }
+  if (given != Given::taken) {
+    if (!force && !room_in_backlog(cost)) return {Verdict::full};
+    try {
+      event->tenant = place->tenant();
+      event->headers = settings_.cell_headers;
+    } catch (...) {
+      return {Verdict::no_memory};
+    }
+    const Outcome outcome = join(std::move(event));
+    if (outcome.verdict != Verdict::taken) return outcome;
+  }
+  gathering_.clear(place, settings_.steady());
+  return {Verdict::taken};
+}
+
+void SendQueue::drop() noexcept {
+  Guard guard(mutex_);
+  ++counts_.dropped;
+}
+
+void SendQueue::drop_cells(std::string_view tenant) noexcept {
+  Guard guard(mutex_);
+  Gathering::Place place;
+  if (gathering_.find_with_cells(tenant, place)) gathering_.clear(place, settings_.steady());
+  ++counts_.dropped;
+}
+
+// ---- Waiting.
+
+Stored SendQueue::await_stored(int64_t number, int64_t nanoseconds) noexcept {
+  const auto until = after(nanoseconds);
+  Guard guard(mutex_);
+  ++waiting_publishers_;
+  Stored found = Stored::stored;
+  for (;;) {
+    const auto place = stored_.find(number);
+    if (place == stored_.end()) break;  // asked for already
+    found = place->second;
+    if (found != Stored::waiting) {
+      stored_.erase(place);
+      break;
+    }
+    if (std::chrono::steady_clock::now() >= until) break;
+    guard.wait_until(publishers_, until);
+  }
+  --waiting_publishers_;
+  return found;
+}
+
+void SendQueue::withdraw(int64_t number) noexcept {
+  EventPointer withdrawn;  // freed after the lock
+  Guard guard(mutex_);
+  stored_.erase(number);
+  withdrawn = backlog_.withdraw(number);
+}
+
+void SendQueue::accept_unstored(int64_t number) noexcept {
+  Guard guard(mutex_);
+  stored_.erase(number);
+  if (!backlog_.accept_unstored(number)) return;
+  ++counts_.accepted;
+  ++counts_.backlog;
+}
+
+void SendQueue::begin_flush() noexcept {
+  Guard guard(mutex_);
+  ++flushing_;
+  if (sender_waits_) sender_.notify_one();
+}
+
+void SendQueue::end_flush() noexcept {
+  Guard guard(mutex_);
+  --flushing_;
+}
+
+int64_t SendQueue::await_empty(int64_t nanoseconds) noexcept {
+  const auto until = after(nanoseconds);
+  Guard guard(mutex_);
+  ++waiting_publishers_;
+  int64_t left = 0;
+  for (;;) {
+    left = counts_.waiting() + (gathering_.cells() > 0 ? 1 : 0);
+    if (left == 0 || std::chrono::steady_clock::now() >= until) break;
+    guard.wait_until(publishers_, until);
+  }
+  --waiting_publishers_;
+  return left;
+}
+
+Counts SendQueue::counts() noexcept {
+  Guard guard(mutex_);
+  Counts counts = counts_;
+  counts.gathering = gathering_.cells();
+  return counts;
+}
+
+}  // namespace atomwire::bus
