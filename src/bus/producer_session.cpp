@@ -38,6 +38,7 @@ ProducerSession::~ProducerSession() { end(); }
 bool ProducerSession::open(const char* topic) noexcept {
   if (!producer_.open(topic)) return false;
   try {
+    topic_ = topic;
     thread_ = std::thread([this] { serve(); });
   } catch (...) {
     problem_ = "the system has no thread to give";
@@ -68,7 +69,17 @@ bool ProducerSession::find_partitions() noexcept {
   int error = 0;
   const int partitions = producer_.partitions(kAskMilliseconds, error);
   topic_error_.store(partitions > 0 ? 0 : error);
-  return partitions > 0 && queue_.set_partitions(partitions);
+  if (partitions == 0 || !queue_.set_partitions(partitions)) return false;
+  producer_.ask_limit(topic_.c_str());
+  return true;
+}
+
+void ProducerSession::learn_limit() noexcept {
+  uint64_t bytes = 0;
+  if (!producer_.limit_answered(bytes) || bytes == 0) return;
+  topic_limit_.store(bytes);
+  queue_.set_topic_limit(bytes);
+  queue_.waken();
 }
 
 void ProducerSession::serve() noexcept {
@@ -77,6 +88,7 @@ void ProducerSession::serve() noexcept {
   while (!ending_.load()) {
     check_no_lock("waiting for the broker");
     found = found || find_partitions();
+    learn_limit();
     const bool notices = producer_.serve(found ? kServeMilliseconds : kAskMilliseconds);
     if (!failed && producer_.fatal_error() != 0) {
       failed = true;

@@ -44,6 +44,8 @@ class ProducerSession final : public Outlet {
   bool topic_known() const noexcept { return producer_.topic_known(); }
   // Why the topic's partitions are not known, 0 when they are.
   int topic_error() const noexcept { return topic_error_.load(); }
+  // The topic's own limit of a message, 0 when it is not known.
+  uint64_t topic_limit() const noexcept { return topic_limit_.load(); }
   int provoke_fatal_error(int error, const char* reason) noexcept {
     return producer_.provoke_fatal_error(error, reason);
   }
@@ -51,6 +53,7 @@ class ProducerSession final : public Outlet {
  private:
   void serve() noexcept;
   bool find_partitions() noexcept;
+  void learn_limit() noexcept;
 
   SendQueue& queue_;
   rdkafka::Producer producer_;
@@ -58,6 +61,8 @@ class ProducerSession final : public Outlet {
   std::atomic<bool> ending_{false};
   std::atomic<int> senders_{0};
   std::atomic<int> topic_error_{0};
+  std::atomic<uint64_t> topic_limit_{0};
+  std::string topic_;
   const char* problem_ = nullptr;
 };
 

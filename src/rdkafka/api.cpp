@@ -66,6 +66,20 @@ const char* load(const char* path) noexcept {
   ATOMWIRE_FIND(headers_destroy, "rd_kafka_headers_destroy");
   ATOMWIRE_FIND(header_add, "rd_kafka_header_add");
   ATOMWIRE_FIND(header_get_all, "rd_kafka_header_get_all");
+  ATOMWIRE_FIND(queue_new, "rd_kafka_queue_new");
+  ATOMWIRE_FIND(queue_destroy, "rd_kafka_queue_destroy");
+  ATOMWIRE_FIND(queue_poll, "rd_kafka_queue_poll");
+  ATOMWIRE_FIND(event_error, "rd_kafka_event_error");
+  ATOMWIRE_FIND(event_destroy, "rd_kafka_event_destroy");
+  ATOMWIRE_FIND(config_resource_new, "rd_kafka_ConfigResource_new");
+  ATOMWIRE_FIND(config_resource_destroy, "rd_kafka_ConfigResource_destroy");
+  ATOMWIRE_FIND(describe_configs, "rd_kafka_DescribeConfigs");
+  ATOMWIRE_FIND(event_describe_configs_result, "rd_kafka_event_DescribeConfigs_result");
+  ATOMWIRE_FIND(describe_configs_result_resources, "rd_kafka_DescribeConfigs_result_resources");
+  ATOMWIRE_FIND(config_resource_error, "rd_kafka_ConfigResource_error");
+  ATOMWIRE_FIND(config_resource_configs, "rd_kafka_ConfigResource_configs");
+  ATOMWIRE_FIND(config_entry_name, "rd_kafka_ConfigEntry_name");
+  ATOMWIRE_FIND(config_entry_value, "rd_kafka_ConfigEntry_value");
 #undef ATOMWIRE_FIND
   library = found;
   return nullptr;

@@ -12,6 +12,10 @@ struct Conf;
 struct Client;
 struct Topic;
 struct Headers;
+struct Queue;
+struct Event;
+struct ConfigResource;
+struct ConfigEntry;
 
 // rd_kafka_message_t, as a delivery report has it.
 struct Message {
@@ -53,6 +57,7 @@ enum Argument : int {
   kHeaders = 10,
 };
 
+constexpr int kTopicResource = 2;  // rd_kafka_ResourceType_t
 constexpr int kProducer = 0;       // rd_kafka_type_t
 constexpr int kConfOk = 0;         // rd_kafka_conf_res_t
 constexpr int kCopy = 0x2;         // RD_KAFKA_MSG_F_COPY
@@ -97,6 +102,20 @@ struct Api {
                     ptrdiff_t value_size);
   int (*header_get_all)(const Headers*, size_t index, const char** name, const void** value,
                         size_t* size);
+  Queue* (*queue_new)(Client*);
+  void (*queue_destroy)(Queue*);
+  Event* (*queue_poll)(Queue*, int milliseconds);
+  int (*event_error)(const Event*);
+  void (*event_destroy)(Event*);
+  ConfigResource* (*config_resource_new)(int type, const char* name);
+  void (*config_resource_destroy)(ConfigResource*);
+  void (*describe_configs)(Client*, ConfigResource**, size_t count, const void* options, Queue*);
+  const void* (*event_describe_configs_result)(const Event*);
+  const ConfigResource** (*describe_configs_result_resources)(const void* result, size_t* count);
+  int (*config_resource_error)(const ConfigResource*);
+  const ConfigEntry** (*config_resource_configs)(const ConfigResource*, size_t* count);
+  const char* (*config_entry_name)(const ConfigEntry*);
+  const char* (*config_entry_value)(const ConfigEntry*);
 };
 
 // The process's one librdkafka; usable once `load` has returned null.

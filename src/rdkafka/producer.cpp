@@ -188,6 +188,7 @@ void Producer::flush(int milliseconds) noexcept {
 }
 
 void Producer::close() noexcept {
+  limit_.forget();
   Client* client = client_;
   client_ = nullptr;
   if (topic_ != nullptr) api().topic_destroy(topic_);

@@ -9,6 +9,7 @@
 
 #include "api.hpp"
 #include "reports.hpp"
+#include "topic_limit.hpp"
 
 namespace atomwire::rdkafka {
 
@@ -45,6 +46,9 @@ class Producer {
   // Asks a broker how many partitions the topic has, for at most that long; returns 0 when it has none,
   // or no broker answers. `error` is the answer's, or librdkafka's.
   int partitions(int milliseconds, int& error) noexcept;
+  // Asks a broker for the topic's `max.message.bytes`; `limit_answered` tells when it has answered.
+  void ask_limit(const char* topic) noexcept { limit_.ask(client_, topic); }
+  bool limit_answered(uint64_t& bytes) noexcept { return limit_.answered(bytes); }
   // Sends without lingering, and serves, until nothing is queued or the time is over.
   void flush(int milliseconds) noexcept;
   void purge(bool in_flight) noexcept {
@@ -81,6 +85,7 @@ class Producer {
   Conf* conf_ = nullptr;
   Client* client_ = nullptr;
   Topic* topic_ = nullptr;
+  TopicLimit limit_;
   std::string servers_;  // bootstrap.servers
   std::atomic<bool> connected_{false};
   std::atomic<bool> topic_known_{false};

@@ -66,6 +66,20 @@ ATOMWIRE_SAME(headers_new, rd_kafka_headers_new);
 ATOMWIRE_SAME(headers_destroy, rd_kafka_headers_destroy);
 ATOMWIRE_SAME(header_add, rd_kafka_header_add);
 ATOMWIRE_SAME(header_get_all, rd_kafka_header_get_all);
+ATOMWIRE_SAME(queue_new, rd_kafka_queue_new);
+ATOMWIRE_SAME(queue_destroy, rd_kafka_queue_destroy);
+ATOMWIRE_SAME(queue_poll, rd_kafka_queue_poll);
+ATOMWIRE_SAME(event_error, rd_kafka_event_error);
+ATOMWIRE_SAME(event_destroy, rd_kafka_event_destroy);
+ATOMWIRE_SAME(config_resource_new, rd_kafka_ConfigResource_new);
+ATOMWIRE_SAME(config_resource_destroy, rd_kafka_ConfigResource_destroy);
+ATOMWIRE_SAME(describe_configs, rd_kafka_DescribeConfigs);
+ATOMWIRE_SAME(event_describe_configs_result, rd_kafka_event_DescribeConfigs_result);
+ATOMWIRE_SAME(describe_configs_result_resources, rd_kafka_DescribeConfigs_result_resources);
+ATOMWIRE_SAME(config_resource_error, rd_kafka_ConfigResource_error);
+ATOMWIRE_SAME(config_resource_configs, rd_kafka_ConfigResource_configs);
+ATOMWIRE_SAME(config_entry_name, rd_kafka_ConfigEntry_name);
+ATOMWIRE_SAME(config_entry_value, rd_kafka_ConfigEntry_value);
 
 #define ATOMWIRE_METADATA(ours, theirs, member, their_member)                                    \
   static_assert(offsetof(atomwire::rdkafka::ours, member) == offsetof(theirs, their_member),     \
@@ -92,6 +106,7 @@ ATOMWIRE_FIELD(opaque, _private);
 
 #define ATOMWIRE_VALUE(ours, theirs) \
   static_assert(static_cast<int>(atomwire::rdkafka::ours) == static_cast<int>(theirs), #theirs)
+ATOMWIRE_VALUE(kTopicResource, RD_KAFKA_RESOURCE_TOPIC);
 ATOMWIRE_VALUE(kEnd, RD_KAFKA_VTYPE_END);
 ATOMWIRE_VALUE(kTopic, RD_KAFKA_VTYPE_RKT);
 ATOMWIRE_VALUE(kValue, RD_KAFKA_VTYPE_VALUE);

@@ -163,9 +163,9 @@ def test_a_new_producer_that_cannot_be_made_is_tried_again_at_growing_intervals(
         attempts = []
         make = bus._recovery._make
 
-        def counted():
+        def counted(topic_limit):
             attempts.append(time.monotonic())
-            return make()
+            return make(topic_limit)
 
         bus._recovery._make = counted
         first = bus._recovery._session

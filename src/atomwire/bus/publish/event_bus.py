@@ -416,7 +416,9 @@ class EventBus(Publisher):
             expire_ms=0 if settings.spool_dir is not None else _message_timeout_of(settings),
             cell_headers=_WRITE_HEADERS if settings.headers else [],
         )
-        self._recovery = Recovery(self._queue, self._make_session, self._log)
+        self._recovery = Recovery(
+            self._queue, self._make_session, self._log, settings.max_event_bytes
+        )
         self._delivery = Delivery(self._queue, self._recovery, self._log)
         self._outbox = (
             None
@@ -432,9 +434,9 @@ class EventBus(Publisher):
         if not self._queue.attended:
             raise BusError(_NO_THREAD)
 
-    def _make_session(self) -> ProducerSession:
+    def _make_session(self, topic_limit: int | None) -> ProducerSession:
         # The properties are made anew each time, because there are secrets in them.
-        properties = bus_properties(self._brokers, self._settings)
+        properties = bus_properties(self._brokers, self._settings, topic_limit)
         return make_session(self._queue, properties, self._topic)
 
     def _open_spool(self) -> Spool:

@@ -7,6 +7,7 @@ State: changed by the delivery thread alone, until the thread that closes the bu
 | BACKING_OFF | the pause is over, and a producer can be made     | SERVING     |
 | BACKING_OFF | the pause is over, and none can be made           | BACKING_OFF |
 | SERVING     | the producer fails, or an event comes back        | REPLACING   |
+| SERVING     | the topic takes smaller batches than it sends     | REPLACING   |
 | REPLACING   | it has let its events go                          | BACKING_OFF |
 | any         | the bus is closed                                 | CLOSING     |
 | CLOSING     | the producer has let its events go                | CLOSED      |
@@ -68,10 +69,12 @@ class Recovery:
     ----------
     queue : SendQueue
         Whose events go to the producer, and come back from it.
-    make : Callable[[], ProducerSession]
-        Makes a producer, or raises.
+    make : Callable[[int | None], ProducerSession]
+        Makes a producer whose batches fit the topic's limit, where that is known; or raises.
     log : RateLimitedLog
         For the producer's log lines, and ours.
+    max_event_bytes : int
+        Of a batch, as far as the settings are concerned.
 
     Attributes
     ----------
@@ -79,11 +82,17 @@ class Recovery:
     """
 
     def __init__(
-        self, queue: SendQueue, make: Callable[[], ProducerSession], log: RateLimitedLog
+        self,
+        queue: SendQueue,
+        make: Callable[[int | None], ProducerSession],
+        log: RateLimitedLog,
+        max_event_bytes: int,
     ) -> None:
         self._queue = queue
         self._make = make
         self._log = log
+        self._max_batch = max_event_bytes
+        self._topic_limit: int | None = None
         self._connection = Connection(log)
         self._session: ProducerSession | None = None
         self._broken = 0
@@ -128,7 +137,7 @@ class Recovery:
 
     def open(self) -> None:
         """Make the first producer, and raise what stands against it."""
-        self._serve(self._make())
+        self._serve(self._make(None))
 
     def pause(self) -> float:
         """Return the seconds for which there is nothing to do, unless something happens."""
@@ -160,6 +169,8 @@ class Recovery:
         try:
             if self.state is State.SERVING and self._broken:
                 self._replace()
+            elif self.state is State.SERVING:
+                self._heed_topic_limit()
             if self.state is State.BACKING_OFF and time.monotonic() >= self._not_before:
                 self._try_to_serve()
         finally:
@@ -209,6 +220,18 @@ class Recovery:
         self._settled_before = self._settled_at_failure = settled
         self._back_off()
 
+    def _heed_topic_limit(self) -> None:
+        session = self._session
+        limit = session.topic_limit if session is not None else 0
+        known = self._topic_limit or self._max_batch
+        if not limit or min(limit, self._max_batch) == min(known, self._max_batch):
+            return
+        self._topic_limit = limit
+        self.state = State.REPLACING
+        self._let_go(_IN_FLIGHT_SECONDS)
+        self._pause = 0.0
+        self._back_off()
+
     def _back_off(self) -> None:
         self._not_before = time.monotonic() + self._pause
         self._pause = min(max(2 * self._pause, _FIRST_PAUSE_SECONDS), _LONGEST_PAUSE_SECONDS)
@@ -217,7 +240,7 @@ class Recovery:
 
     def _try_to_serve(self) -> None:
         try:
-            session = self._make()
+            session = self._make(self._topic_limit)
         except Exception as error:  # a certificate that is being exchanged, say
             self._reason = str(error)
             self._log.log(logging.ERROR, "no new producer, trying again: %s", error)

@@ -206,6 +206,7 @@ cdef extern from "producer_session.hpp" namespace "atomwire::bus" nogil:
         cbool connected()
         cbool topic_known()
         int topic_error()
+        uint64_t topic_limit()
         int provoke_fatal_error(int, const char*)
 
     cbool end_within(shared_ptr[NativeSession], int)

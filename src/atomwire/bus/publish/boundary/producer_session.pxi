@@ -136,6 +136,11 @@ cdef class ProducerSession:
         """Why the topic's partitions are not known, as librdkafka's code; 0 when they are."""
         return self.session.get().topic_error()
 
+    @property
+    def topic_limit(self):
+        """The topic's `max.message.bytes`, 0 when it is not known."""
+        return self.session.get().topic_limit()
+
     def provoke_fatal_error(self, int code, str reason not None):
         """Have librdkafka fail for good, for tests: nothing else makes it."""
         return self.session.get().provoke_fatal_error(code, reason.encode())
