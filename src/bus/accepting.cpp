@@ -65,6 +65,11 @@ bool SendQueue::room_in_flight(int64_t cost) const noexcept {
   return counts_.in_flight == 0 || bytes_in_flight_ + cost <= bytes;
 }
 
+bool SendQueue::room_in_front(int64_t cost) const noexcept {
+  return counts_.in_flight + static_cast<int64_t>(backlog_.in_memory()) < settings_.queue_events &&
+         bytes_in_flight_ + backlog_.bytes() + cost <= settings_.queue_bytes / 4 * 3;
+}
+
 bool SendQueue::room_in_backlog(int64_t cost) const noexcept {
   // Without a disk the queue's bound is that of all events in memory; with one, of those on the way.
   const auto events = settings_.disk ? static_cast<int64_t>(backlog_.for_disk())
@@ -73,14 +78,18 @@ bool SendQueue::room_in_backlog(int64_t cost) const noexcept {
   return events == 0 || bytes_in_flight_ + backlog_.bytes() + cost <= settings_.queue_bytes;
 }
 
-void SendQueue::await_room(int64_t nanoseconds) noexcept {
+void SendQueue::await_room(int64_t number, int64_t nanoseconds) noexcept {
+  const auto until = after(nanoseconds);
   Guard guard(mutex_);
   ++waiting_publishers_;
-  guard.wait_until(publishers_, after(nanoseconds));
+  while (times_of_room_ == number && std::chrono::steady_clock::now() < until) {
+    guard.wait_until(publishers_, until);
+  }
   --waiting_publishers_;
 }
 
 void SendQueue::room_came() noexcept {
+  ++times_of_room_;
   if (waiting_publishers_ > 0) publishers_.notify_all();
 }
 
@@ -103,14 +112,14 @@ Outcome SendQueue::publish(const EventView& view, int64_t after_number) noexcept
     }
     if (direct()) {
       const int64_t number = next_number_++;
-      const Mark mark{number, 0, view.wanted, false, -1};
+      const Mark mark{number, 0, view.wanted, false, view.cost_of_headers(), -1};
       const Message message{view.tenant, view.bytes, view.headers, milliseconds(view.timestamp)};
       if (room_in_flight(view.cost()) && give(message, mark, view.cost()) == Given::taken) {
         ++counts_.accepted;
         return {Verdict::taken, number};
       }
     }
-    if (!room_in_backlog(view.cost())) return {Verdict::full};
+    if (!room_in_backlog(view.cost())) return full();
     if (kept == nullptr) {
       guard.unlock();
       kept = keep(view);
@@ -160,7 +169,8 @@ SendQueue::Given SendQueue::give(const Message& message, const Mark& mark, int64
   }
   Message numbered = message;
   numbered.sequence = next_sequence_++;
-  numbered.marked = own.row != 0 || own.wanted || own.alone || own.first_of >= 0;
+  numbered.marked = own.row != 0 || own.wanted || own.alone || own.headers > 0 ||
+                    own.first_of >= 0;
   if (numbered.marked) {
     try {
       marks_.emplace(numbered.sequence, own);
@@ -193,48 +203,72 @@ void SendQueue::break_session(int error) noexcept {
 // ---- Cells.
 
 Outcome SendQueue::write(const Label& label, const Cell& cell) noexcept {
-  const int64_t now = settings_.steady();
   Guard guard(mutex_);
   if (closed_) return {Verdict::closed};
-  if (gathering_.bytes() > settings_.queue_bytes / 2) {
-    gathering_.give_back(now - settings_.linger, kGivenBackAtOnce);
-    if (gathering_.bytes() > settings_.queue_bytes / 2) return {Verdict::full};
-  }
   Gathering::Place place;
-  if (!gathering_.find_or_make(label, now - settings_.linger - 1, place)) {
-    return {Verdict::no_memory};
+  Outcome outcome = find_buffer(label, place);
+  if (outcome.verdict != Verdict::taken) return outcome;
+  outcome = make_room_for(cell, place);
+  if (outcome.verdict != Verdict::taken) return outcome;
+  if (place->count() > 0) {
+    return {gathering_.append(place, cell, 0) ? Verdict::taken : Verdict::no_memory};
   }
-  if (!place->has_label(label)) {
-    if (place->count() > 0) {
-      const Outcome outcome = flush_cells(place, /*force=*/false);
-      if (outcome.verdict != Verdict::taken) return outcome;
-    }
-    if (!place->label(label)) return {Verdict::no_memory};
+  return begin_gathering(cell, place);
+}
+
+bool SendQueue::is_crowded() const noexcept {
+  return gathering_.bytes() > settings_.queue_bytes / 2;
+}
+
+// The tenant's buffer, with nothing in it that has another label.
+Outcome SendQueue::find_buffer(const Label& label, Gathering::Place& place) noexcept {
+  if (!gathering_.find(label, place)) {
+    const int64_t now = settings_.steady();
+    // Who is forgotten before the linger is over has its next cell sent at once, and that is all.
+    if (is_crowded()) gathering_.give_back(now + 1, kGivenBackAtOnce);
+    if (!gathering_.make(label, now - settings_.linger - 1, place)) return {Verdict::no_memory};
   }
-  const uint64_t beside =
-      label.tenant.size + kMessageOverhead + size_of_headers(settings_.cell_headers);
-  const uint64_t limit = event_limit();
-  if (place->count() > 0 && (place->bytes_with(cell) > kGatherBytes ||
-                             place->bytes_with(cell) + beside > limit)) {
+  if (place->has_label(label)) return {};
+  if (place->count() > 0) {
     const Outcome outcome = flush_cells(place, /*force=*/false);
     if (outcome.verdict != Verdict::taken) return outcome;
   }
-  if (place->count() == 0 && place->bytes_with(cell) + beside > limit) {
-    return {Verdict::too_large, 0, place->bytes_with(cell) + beside};
-  }
-  const bool first = place->count() == 0;
-  if (!gathering_.append(place, cell, now)) return {Verdict::no_memory};
-  if (!first) return {Verdict::taken};
-  if (settings_.linger == 0 || now - place->last > settings_.linger) {
-    const int64_t last = place->last;
+  return {place->label(label) ? Verdict::taken : Verdict::no_memory};
+}
+
+// Sends the cells before this one, if they and it are too much for one event.
+Outcome SendQueue::make_room_for(const Cell& cell, Gathering::Place place) noexcept {
+  const uint64_t beside =
+      place->tenant().size() + kMessageOverhead + size_of_headers(settings_.cell_headers);
+  const uint64_t limit = event_limit();
+  uint64_t bytes = place->bytes_with(cell);
+  const bool too_much = bytes > kGatherBytes || bytes + beside > limit || is_crowded();
+  if (place->count() > 0 && too_much) {
     const Outcome outcome = flush_cells(place, /*force=*/false);
-    // A cell that goes out alone is not taken when there is no room for it.
-    if (outcome.verdict != Verdict::taken) gathering_.clear(place, last);
-    if (sender_waits_ && gathering_.tenants() == 1) sender_.notify_one();
-    return outcome;
+    if (outcome.verdict != Verdict::taken) return outcome;
+    bytes = place->bytes_with(cell);
   }
-  if (sender_waits_ && gathering_.oldest() == place) sender_.notify_one();
-  return {Verdict::taken};
+  // Alone it may be as large as a message may be.
+  if (bytes + beside > limit) return {Verdict::too_large, 0, bytes + beside};
+  return {};
+}
+
+// Takes the first cell: it goes at once after a quiet spell, and waits for others otherwise, as long
+// as not too much waits.
+Outcome SendQueue::begin_gathering(const Cell& cell, Gathering::Place place) noexcept {
+  const int64_t now = settings_.steady();
+  const int64_t last = place->last;
+  const bool waits = settings_.linger != 0 && now - last <= settings_.linger && !is_crowded();
+  if (!gathering_.append(place, cell, now)) return {Verdict::no_memory};
+  if (waits) {
+    if (sender_waits_ && gathering_.oldest() == place) sender_.notify_one();
+    return {};
+  }
+  const Outcome outcome = flush_cells(place, /*force=*/false);
+  // A cell that goes out alone is not taken when there is no room for it.
+  if (outcome.verdict != Verdict::taken) gathering_.clear(place, last);
+  if (sender_waits_ && gathering_.tenants() == 1) sender_.notify_one();
+  return outcome;
 }
 
 Outcome SendQueue::flush_cells(Gathering::Place place, bool force) noexcept {
@@ -247,14 +281,14 @@ Outcome SendQueue::flush_cells(Gathering::Place place, bool force) noexcept {
   Given given = Given::no_room;
   if (!force && direct() && room_in_flight(cost)) {
     given = give({place->tenant(), event->bytes, headers, milliseconds(now)},
-                 Mark{0, 0, false, false, -1}, cost);
+                 Mark{0, 0, false, false, 0, -1}, cost);
     if (given == Given::taken) {
       ++next_number_;
       ++counts_.accepted;
     }
   }
   if (given != Given::taken) {
-    if (!force && !room_in_backlog(cost)) return {Verdict::full};
+    if (!force && !room_in_backlog(cost)) return full();
     try {
       event->tenant = place->tenant();
       event->headers = settings_.cell_headers;
@@ -307,6 +341,7 @@ void SendQueue::withdraw(int64_t number) noexcept {
   Guard guard(mutex_);
   stored_.erase(number);
   withdrawn = backlog_.withdraw(number);
+  room_came();
 }
 
 void SendQueue::accept_unstored(int64_t number) noexcept {

@@ -58,17 +58,18 @@ EventPointer Backlog::take_next() noexcept {
   return take(head_.empty() ? tail_ : head_, /*newest=*/false);
 }
 
-bool Backlog::leave(size_t most, int64_t most_bytes, std::vector<Event*>& events) noexcept {
+bool Backlog::leave_from(std::deque<EventPointer>& from, size_t most, int64_t most_bytes,
+                         std::vector<Event*>& events) noexcept {
   int64_t bytes = 0;
   return_leaving();
   if (!leaving_.empty()) return false;
   try {
-    events.reserve(std::min(most, tail_.size()));
-    while (!tail_.empty() && events.size() < most && bytes < most_bytes) {
-      Event* const event = tail_.front().get();
+    events.reserve(std::min(most, from.size()));
+    while (!from.empty() && events.size() < most && bytes < most_bytes) {
+      Event* const event = from.front().get();
       leaving_.emplace_back();
-      leaving_.back() = std::move(tail_.front());
-      tail_.pop_front();
+      leaving_.back() = std::move(from.front());
+      from.pop_front();
       events.push_back(event);
       bytes += event->cost();
     }
@@ -132,23 +133,6 @@ bool Backlog::accept_unstored(int64_t number) noexcept {
   if (found == tail_.end()) return false;
   (*found)->awaited = false;
   return true;
-}
-
-void Backlog::leave_head(size_t most, int64_t most_bytes, std::vector<Event*>& events) noexcept {
-  int64_t bytes = 0;
-  try {
-    events.reserve(std::min(most, head_.size()));
-    while (!head_.empty() && events.size() < most && bytes < most_bytes) {
-      leaving_.emplace_front();
-      leaving_.front() = std::move(head_.back());
-      head_.pop_back();
-      events.push_back(leaving_.front().get());
-      bytes += leaving_.front()->cost();
-    }
-  } catch (...) {
-    // What did not fit into memory stays in the head.
-  }
-  std::reverse(events.begin(), events.end());
 }
 
 EventPointer Backlog::take_any() noexcept {

@@ -26,13 +26,16 @@ class Backlog {
   EventPointer take_next() noexcept;
   // The event that would go next, whether anything goes or not; null when it is not in memory.
   const Event* oldest() const noexcept {
+    if (!returned_.empty()) return nullptr;  // not in order yet
     if (!head_.empty()) return head_.front().get();
     return tail_.empty() || on_disk > 0 || !leaving_.empty() ? nullptr : tail_.front().get();
   }
 
   // ---- To the disk and back.
   // Moves events from the tail to the writer: up to `most` of them, and `most_bytes` but for one.
-  bool leave(size_t most, int64_t most_bytes, std::vector<Event*>& events) noexcept;
+  bool leave(size_t most, int64_t most_bytes, std::vector<Event*>& events) noexcept {
+    return leave_from(tail_, most, most_bytes, events);
+  }
   // The oldest of the writer's events, which is on the disk now.
   EventPointer take_written() noexcept { return take(leaving_, /*newest=*/false); }
   // What stays in memory of those written, and what comes back from the disk: to the head's end.
@@ -45,8 +48,11 @@ class Backlog {
   EventPointer withdraw(int64_t number) noexcept;
   // An event whose publisher cannot wait; false when it is not in the tail.
   bool accept_unstored(int64_t number) noexcept;
-  // For the end: the newest events of the head, as `leave` does with the tail's oldest.
-  void leave_head(size_t most, int64_t most_bytes, std::vector<Event*>& events) noexcept;
+  // For the end: the oldest events of the head, as `leave` does with the tail's. Those that are not
+  // written join the tail; there is nothing more to be ordered then.
+  bool leave_head(size_t most, int64_t most_bytes, std::vector<Event*>& events) noexcept {
+    return leave_from(head_, most, most_bytes, events);
+  }
   // For the end: the oldest event in memory, wherever it is; null when there is none.
   EventPointer take_any() noexcept;
   bool head_is_stored() const noexcept;
@@ -60,12 +66,15 @@ class Backlog {
   size_t for_disk() const noexcept { return leaving_.size() + tail_.size(); }
   int64_t bytes() const noexcept { return bytes_; }
   size_t leaving() const noexcept { return leaving_.size(); }
+  size_t head_size() const noexcept { return head_.size(); }
 
   int64_t on_disk = 0;  // rows there that nobody has in memory
 
  private:
   std::deque<EventPointer>::iterator find_in_tail(int64_t number) noexcept;
   bool push(std::deque<EventPointer>& to, EventPointer& event) noexcept;
+  bool leave_from(std::deque<EventPointer>& from, size_t most, int64_t most_bytes,
+                  std::vector<Event*>& events) noexcept;
   EventPointer take(std::deque<EventPointer>& from, bool newest) noexcept;
 
   std::deque<EventPointer> returned_;

@@ -27,6 +27,11 @@ bool SendQueue::head_is_stored() noexcept {
   return backlog_.head_is_stored();
 }
 
+size_t SendQueue::head_size() noexcept {
+  Guard guard(mutex_);
+  return backlog_.head_size();
+}
+
 void SendQueue::take_head_for_disk(size_t most, int64_t most_bytes,
                                    std::vector<Event*>& events) noexcept {
   Guard guard(mutex_);
@@ -37,12 +42,15 @@ void SendQueue::left_on_disk() noexcept {
   for (;;) {
     EventPointer event;  // freed after the lock
     Guard guard(mutex_);
-    if (backlog_.leaving() == 0) return;
+    if (backlog_.leaving() == 0) break;
     event = backlog_.take_written();
+    accept_stored(*event);
     --counts_.backlog;
     ++counts_.spooled;
     ++backlog_.on_disk;
   }
+  Guard guard(mutex_);
+  room_came();
 }
 
 void SendQueue::give_up_all(int error) noexcept {
@@ -65,7 +73,7 @@ void SendQueue::give_up_all(int error) noexcept {
     give_up(std::move(event), error);
   }
   Guard guard(mutex_);
-  if (waiting_publishers_ > 0) publishers_.notify_all();
+  room_came();
 }
 
 }  // namespace atomwire::bus

@@ -19,6 +19,13 @@ constexpr int64_t cost_of(uint64_t bytes, uint64_t tenant) noexcept {
   return static_cast<int64_t>(bytes + tenant) + kEventOverhead;
 }
 
+// What headers cost beside that: nothing where they are as small as usual.
+inline int64_t cost_of(const HeaderList& headers) noexcept {
+  size_t size = 0;
+  for (const auto& [name, value] : headers) size += name.size() + value.size();
+  return size <= static_cast<size_t>(kEventOverhead) ? 0 : static_cast<int64_t>(size);
+}
+
 struct Event {
   std::string tenant;  // the key, UTF-8
   std::string bytes;
@@ -31,7 +38,9 @@ struct Event {
   bool awaited = false;  // its publisher waits for the disk; not accepted before it is there
   bool suspect = false;  // came back from a refused batch: travels alone now
 
-  int64_t cost() const noexcept { return cost_of(bytes.size(), tenant.size()); }
+  int64_t cost() const noexcept {
+    return cost_of(bytes.size(), tenant.size()) + cost_of(headers);
+  }
 };
 
 using EventPointer = std::unique_ptr<Event>;
@@ -44,7 +53,10 @@ struct EventView {
   int64_t timestamp = 0;                // Unix nanoseconds
   bool wanted = false;
 
-  int64_t cost() const noexcept { return cost_of(bytes.size(), tenant.size()); }
+  int64_t cost_of_headers() const noexcept { return headers == nullptr ? 0 : cost_of(*headers); }
+  int64_t cost() const noexcept {
+    return cost_of(bytes.size(), tenant.size()) + cost_of_headers();
+  }
 };
 
 // Null without memory.

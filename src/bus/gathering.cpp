@@ -13,13 +13,18 @@ int64_t bytes_of_cell(const Cell& cell) noexcept {
 
 }  // namespace
 
-bool Gathering::find_or_make(const Label& label, int64_t last, Place& place) noexcept {
+bool Gathering::find(const Label& label, Place& place) noexcept {
   const std::string_view tenant(label.tenant.data, label.tenant.size);
-  const auto found = places_.find(tenant);
-  if (found != places_.end()) {
-    place = found->second;
-    return true;
+  if (latest_ == quiet_.end() || latest_->tenant() != tenant) {
+    const auto found = places_.find(tenant);
+    if (found == places_.end()) return false;
+    latest_ = found->second;
   }
+  place = latest_;
+  return true;
+}
+
+bool Gathering::make(const Label& label, int64_t last, Place& place) noexcept {
   try {
     // In front: it is the one that has been quiet for longest.
     quiet_.emplace_front();
@@ -28,6 +33,7 @@ bool Gathering::find_or_make(const Label& label, int64_t last, Place& place) noe
       place->last = last;
       places_.emplace(place->tenant(), place);
       bytes_ += kTenantBytes;
+      latest_ = place;
       return true;
     }
     quiet_.pop_front();
@@ -69,6 +75,7 @@ void Gathering::clear(Place place, int64_t now) noexcept {
 
 void Gathering::give_back(int64_t time, unsigned most) noexcept {
   while (most-- > 0 && !quiet_.empty() && quiet_.front().last < time) {
+    if (latest_ == quiet_.begin()) latest_ = quiet_.end();
     places_.erase(quiet_.front().tenant());
     quiet_.pop_front();
     bytes_ -= kTenantBytes;

@@ -14,9 +14,10 @@ class Gathering {
  public:
   using Place = std::list<TenantBuffer>::iterator;
 
-  // The tenant's buffer, a new one (with `last` as its last event) when it has none; false without
-  // memory.
-  bool find_or_make(const Label& label, int64_t last, Place& place) noexcept;
+  // The tenant's buffer; false when it has none.
+  bool find(const Label& label, Place& place) noexcept;
+  // A new one, with `last` as the time of its last event; false without memory.
+  bool make(const Label& label, int64_t last, Place& place) noexcept;
   // False when the tenant has no cells.
   bool find_with_cells(std::string_view tenant, Place& place) noexcept;
 
@@ -42,6 +43,7 @@ class Gathering {
   std::list<TenantBuffer> quiet_;      // without, by the time of the last event
   // The keys lie in the buffers.
   std::unordered_map<std::string_view, Place> places_;
+  Place latest_ = quiet_.end();  // whom the last cell was for: mostly the next one is for him too
   int64_t cells_ = 0;
   int64_t bytes_ = 0;
 };

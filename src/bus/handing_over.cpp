@@ -1,4 +1,5 @@
 // The send queue as the sender and the producers meet it: what goes next, and what comes back.
+#include <algorithm>
 #include <new>
 
 #include "send_queue.hpp"
@@ -39,7 +40,8 @@ int64_t SendQueue::send_due() noexcept {
     const bool flushing = flushing_ > 0 && counts_.in_flight > 0;
     if ((send_now_ || flushing) && !broken_) outlet = outlet_;
     send_now_ = false;
-    if (flushing) {
+    if (stuck_) next = std::min(next, settings_.steady() + kPause);
+    if (flushing && outlet != nullptr) {
       milliseconds = kFlushMilliseconds;
       next = settings_.steady();
     }
@@ -94,9 +96,12 @@ bool SendQueue::can_hand_over() noexcept { return next_for_outlet() != nullptr; 
 bool SendQueue::hand_over() noexcept {
   EventPointer gone;  // freed after the lock
   Guard guard(mutex_);
+  if (outlet_ != nullptr && !broken_) backlog_.order_returned();  // what memory did not suffice for
   Event* const event = next_for_outlet();
+  stuck_ = false;
   if (event == nullptr) return false;
-  const Mark mark{event->number, event->row, event->wanted, event->suspect, -1};
+  const Mark mark{event->number,  event->row, event->wanted, event->suspect,
+                  cost_of(event->headers), -1};
   const Message message{event->tenant, event->bytes,
                         event->headers.empty() ? nullptr : &event->headers, milliseconds(*event)};
   const Given given = give(message, mark, event->cost());
@@ -155,14 +160,16 @@ void SendQueue::stop_sender() noexcept {
 void SendQueue::attach(std::shared_ptr<Outlet> outlet) noexcept {
   Guard guard(mutex_);
   outlet_.swap(outlet);
+  reporting_ = outlet_.get();
   broken_ = false;
+  told_.broken = false;  // that was the last one
   alone_ = false;
   starts_.reset(0);
 }
 
-bool SendQueue::set_partitions(int count) noexcept {
+bool SendQueue::set_partitions(int count, const Outlet& from) noexcept {
   Guard guard(mutex_);
-  if (outlet_ == nullptr || !starts_.reset(count)) return false;
+  if (outlet_.get() != &from || !starts_.reset(count)) return false;
   if (sender_waits_) sender_.notify_one();
   if (disk_waits_) disk_.notify_one();
   return true;
@@ -187,6 +194,7 @@ bool SendQueue::await_reports(int64_t nanoseconds) noexcept {
 
 int64_t SendQueue::settle_returned() noexcept {
   Guard guard(mutex_);
+  reporting_ = nullptr;
   const int64_t never_reported = counts_.in_flight;
   counts_.failed += never_reported;
   counts_.in_flight = 0;
@@ -207,8 +215,9 @@ int64_t SendQueue::settle_returned() noexcept {
 
 // ---- Reports.
 
-void SendQueue::take(rdkafka::Reports&& reports) noexcept {
+void SendQueue::take(rdkafka::Reports&& reports, const Outlet& from) noexcept {
   Guard guard(mutex_);
+  if (&from != reporting_) return;
   counts_.delivered += reports.delivered;
   counts_.in_flight -= reports.delivered;
   bytes_in_flight_ -= reports.delivered_bytes + reports.delivered * kEventOverhead;
@@ -217,8 +226,8 @@ void SendQueue::take(rdkafka::Reports&& reports) noexcept {
     if (found == marks_.end()) continue;
     const Mark mark = found->second;
     marks_.erase(found);
-    if (mark.alone) alone_ = false;
     if (mark.first_of >= 0) starts_.begun(mark.first_of);
+    bytes_in_flight_ -= mark.headers;
     try {
       if (mark.wanted) {
         told_.acknowledged.push_back({mark.number, each.partition, each.offset});
@@ -236,7 +245,12 @@ void SendQueue::take(rdkafka::Reports&& reports) noexcept {
     bytes_in_flight_ -= reports.lost_bytes + reports.lost * kEventOverhead;
     told_.given_up_beside += reports.lost;
     some_news_ = true;
+  }
+  // Not by their reports alone, which may be among those for which there was no memory.
+  if (counts_.in_flight == 0) {
     alone_ = false;
+    bytes_in_flight_ = 0;
+    starts_.undo_all();
   }
   if (some_news_ && news_waits_) news_.notify_all();
   if (sender_waits_ && can_hand_over()) sender_.notify_one();
@@ -245,16 +259,15 @@ void SendQueue::take(rdkafka::Reports&& reports) noexcept {
 }
 
 void SendQueue::take_back(rdkafka::Failure& failure) noexcept {
-  Mark mark{0, 0, false, false, -1};
+  Mark mark{0, 0, false, false, 0, -1};
   const auto found = marks_.find(failure.sequence);
   if (found != marks_.end()) {
     mark = found->second;
     marks_.erase(found);
   }
-  if (mark.alone) alone_ = false;
   if (mark.first_of >= 0 && starts_.known()) starts_.undo(mark.first_of);
   --counts_.in_flight;
-  bytes_in_flight_ -= cost_of(failure.value.size(), failure.key.size());
+  bytes_in_flight_ -= cost_of(failure.value.size(), failure.key.size()) + mark.headers;
   const Fate fate = fate_of(failure.error, mark.alone, settings_.expire_after > 0);
   EventPointer event(new (std::nothrow) Event);
   if (event == nullptr) {
@@ -306,8 +319,9 @@ void SendQueue::give_up(EventPointer event, int error) noexcept {
 void SendQueue::count_given_up(GivenUp&& given_up) noexcept {
   some_news_ = true;
   try {
-    if (given_up_by_tenant_.size() < kMostTenants ||
-        given_up_by_tenant_.count(given_up.tenant) > 0) {
+    // Of some only the number is known.
+    if (!given_up.tenant.empty() && (given_up_by_tenant_.size() < kMostTenants ||
+                                     given_up_by_tenant_.count(given_up.tenant) > 0)) {
       ++given_up_by_tenant_[given_up.tenant];
     }
   } catch (...) {
@@ -348,8 +362,9 @@ std::unordered_map<std::string, int64_t> SendQueue::given_up_by_tenant() noexcep
   }
 }
 
-void SendQueue::break_off(int error) noexcept {
+void SendQueue::break_off(int error, const Outlet& from) noexcept {
   Guard guard(mutex_);
+  if (&from != reporting_) return;
   break_session(error);
 }
 

@@ -46,6 +46,13 @@ class PartitionStarts {
   bool is_beginning(int partition) const noexcept { return at(partition) == State::beginning; }
   void begin(int partition) noexcept { at(partition) = State::beginning; }
   void undo(int partition) noexcept { at(partition) = State::untouched; }
+  // Nothing is under way.
+  void undo_all() noexcept {
+    if (left_ == 0) return;
+    for (State& state : states_) {
+      if (state == State::beginning) state = State::untouched;
+    }
+  }
   void begun(int partition) noexcept {
     if (at(partition) != State::begun) --left_;
     at(partition) = State::begun;

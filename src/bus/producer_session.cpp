@@ -36,6 +36,7 @@ rdkafka::Headers* headers_of(const HeaderList& headers) noexcept {
 ProducerSession::~ProducerSession() { end(); }
 
 bool ProducerSession::open(const char* topic) noexcept {
+  check_no_lock("making a producer");
   if (!producer_.open(topic)) return false;
   try {
     topic_ = topic;
@@ -69,7 +70,7 @@ bool ProducerSession::find_partitions() noexcept {
   int error = 0;
   const int partitions = producer_.partitions(kAskMilliseconds, error);
   topic_error_.store(partitions > 0 ? 0 : error);
-  if (partitions == 0 || !queue_.set_partitions(partitions)) return false;
+  if (partitions == 0 || !queue_.set_partitions(partitions, *this)) return false;
   producer_.ask_limit(topic_.c_str());
   return true;
 }
@@ -83,17 +84,14 @@ void ProducerSession::learn_limit() noexcept {
 }
 
 void ProducerSession::serve() noexcept {
-  bool failed = false;
   bool found = false;
   while (!ending_.load()) {
     check_no_lock("waiting for the broker");
     found = found || find_partitions();
     learn_limit();
     const bool notices = producer_.serve(found ? kServeMilliseconds : kAskMilliseconds);
-    if (!failed && producer_.fatal_error() != 0) {
-      failed = true;
-      queue_.break_off(producer_.fatal_error());
-    }
+    // Each time: before it is attached the queue does not hear it.
+    if (producer_.fatal_error() != 0) queue_.break_off(producer_.fatal_error(), *this);
     if (notices) queue_.waken();
   }
 }
@@ -115,6 +113,7 @@ void ProducerSession::end() noexcept {
 }
 
 bool end_within(std::shared_ptr<ProducerSession> session, int milliseconds) noexcept {
+  check_no_lock("waiting for the end of a producer");
   try {
     auto ended = std::make_shared<std::promise<void>>();
     std::future<void> waiting = ended->get_future();

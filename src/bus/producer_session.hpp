@@ -15,9 +15,9 @@
 
 namespace atomwire::bus {
 
-class ProducerSession final : public Outlet {
+class ProducerSession final : public Outlet, public rdkafka::ReportTaker {
  public:
-  explicit ProducerSession(SendQueue& queue) noexcept : queue_(queue), producer_(queue) {}
+  explicit ProducerSession(SendQueue& queue) noexcept : queue_(queue), producer_(*this) {}
   ~ProducerSession() override;
 
   // Before `open`. False when librdkafka refuses; `problem` says why.
@@ -30,6 +30,10 @@ class ProducerSession final : public Outlet {
 
   int produce(const Message& message) noexcept override;
   void send_now(int milliseconds) noexcept override;
+  void take(rdkafka::Reports&& reports) noexcept override {
+    check_no_lock("taking reports");
+    queue_.take(std::move(reports), *this);
+  }
 
   // Once it is detached: what is on its way gets `milliseconds`, the rest comes back at once. Returns
   // false when librdkafka has not reported on everything within `purge_milliseconds` after that.
@@ -38,6 +42,7 @@ class ProducerSession final : public Outlet {
   void end() noexcept;
 
   void take_notices(std::vector<rdkafka::Notice>& notices) noexcept {
+    check_no_lock("taking a producer's notices");  // which have a lock of their own
     producer_.take_notices(notices);
   }
   bool connected() const noexcept { return producer_.connected(); }

@@ -44,7 +44,7 @@ enum class Verdict : uint8_t { taken, awaits_disk, full, closed, too_large, no_m
 
 struct Outcome {
   Verdict verdict = Verdict::taken;
-  int64_t number = 0;  // of the event that was taken
+  int64_t number = 0;  // of the event that was taken; without room what `await_room` wants
   uint64_t size = 0;   // of one that is too large, with key and headers
 };
 
@@ -94,7 +94,7 @@ struct DiskWork {
   bool stop = false;
 };
 
-class SendQueue final : public rdkafka::ReportTaker {
+class SendQueue final {
  public:
   explicit SendQueue(QueueSettings settings) noexcept;
 
@@ -113,8 +113,8 @@ class SendQueue final : public rdkafka::ReportTaker {
   void withdraw(int64_t number) noexcept;
   // The publisher cannot wait, since it is the writer itself: the event is accepted as it is.
   void accept_unstored(int64_t number) noexcept;
-  // Waits until there may be room, or the time is over.
-  void await_room(int64_t nanoseconds) noexcept;
+  // Waits until room came since that outcome, or the time is over.
+  void await_room(int64_t number, int64_t nanoseconds) noexcept;
 
   // Between the two, cells and events go out without lingering.
   void begin_flush() noexcept;
@@ -139,15 +139,17 @@ class SendQueue final : public rdkafka::ReportTaker {
 
   // Events go to this outlet, once its partitions are known, until it breaks or is detached.
   void attach(std::shared_ptr<Outlet> outlet) noexcept;
-  // False when it is not attached yet.
-  bool set_partitions(int count) noexcept;
+  // False when that outlet is not attached.
+  bool set_partitions(int count, const Outlet& from) noexcept;
   void detach() noexcept;
   // After `detach`: waits until everything in flight was reported; false when the time is over.
   bool await_reports(int64_t nanoseconds) noexcept;
   // What came back from the last producer goes first to the next. What was never reported, and never
   // will be, is given up; returns how much.
   int64_t settle_returned() noexcept;
-  void take(rdkafka::Reports&& reports) noexcept override;
+  // What an outlet has to say of its events; nothing once they were settled, when an outlet that was
+  // given up comes to speak after all.
+  void take(rdkafka::Reports&& reports, const Outlet& from) noexcept;
   // Returns true with what there is to tell; false when the time is over. `waken` ends the wait.
   bool await_news(int64_t nanoseconds) noexcept;
   void take_news(News& news) noexcept;
@@ -155,7 +157,7 @@ class SendQueue final : public rdkafka::ReportTaker {
   std::unordered_map<std::string, int64_t> given_up_by_tenant() noexcept;
   void waken() noexcept;
   // The outlet has failed for good: nothing goes there any more.
-  void break_off(int error) noexcept;
+  void break_off(int error, const Outlet& from) noexcept;
 
   // ---- Called by the disk's writer.
 
@@ -184,7 +186,9 @@ class SendQueue final : public rdkafka::ReportTaker {
   void end_gathering() noexcept;
   // Whether all that goes next is on the disk as well.
   bool head_is_stored() noexcept;
-  // Of the head the newest events that fit, in order; they go to the disk in front of all rows there.
+  // How many events go next; they go to the disk in front of all rows there.
+  size_t head_size() noexcept;
+  // The oldest of them, as `take_for_disk` takes those of the tail.
   void take_head_for_disk(size_t most, int64_t most_bytes, std::vector<Event*>& events) noexcept;
   // What the writer had taken waits on the disk for the next process.
   void left_on_disk() noexcept;
@@ -197,7 +201,8 @@ class SendQueue final : public rdkafka::ReportTaker {
     int64_t row;
     bool wanted;
     bool alone;
-    int first_of;  // the partition whose first event it is, or -1
+    int64_t headers;  // what they cost: a report does not have them
+    int first_of;     // the partition whose first event it is, or -1
   };
   enum class Given : uint8_t { taken, no_room, broken };
 
@@ -206,10 +211,17 @@ class SendQueue final : public rdkafka::ReportTaker {
     return serving() && !settings_.durable && backlog_.empty() && !alone_;
   }
   bool room_in_flight(int64_t cost) const noexcept;
+  // Whether what was written may stay in memory as well.
+  bool room_in_front(int64_t cost) const noexcept;
   bool room_in_backlog(int64_t cost) const noexcept;
   Given give(const Message& message, const Mark& mark, int64_t cost) noexcept;
   void break_session(int error) noexcept;
   Outcome join(EventPointer event) noexcept;
+  // Whether no more is gathered: every cell goes at once then.
+  bool is_crowded() const noexcept;
+  Outcome find_buffer(const Label& label, Gathering::Place& place) noexcept;
+  Outcome make_room_for(const Cell& cell, Gathering::Place place) noexcept;
+  Outcome begin_gathering(const Cell& cell, Gathering::Place place) noexcept;
   Outcome flush_cells(Gathering::Place place, bool force) noexcept;
   bool send_due_cells(int64_t now, int64_t& next) noexcept;
   bool hand_over() noexcept;
@@ -219,11 +231,14 @@ class SendQueue final : public rdkafka::ReportTaker {
   void take_back(rdkafka::Failure& failure) noexcept;
   void give_up(EventPointer event, int error) noexcept;
   void count_given_up(GivenUp&& given_up) noexcept;
+  // The disk has it: what its publisher waited for.
+  void accept_stored(Event& event) noexcept;
   bool disk_is_urgent() const noexcept;
   bool wants_rows() const noexcept;
   int64_t milliseconds(int64_t timestamp) const noexcept;
   int64_t milliseconds(const Event& event) const noexcept;
   void room_came() noexcept;
+  Outcome full() const noexcept { return {Verdict::full, times_of_room_, 0}; }
   static std::chrono::steady_clock::time_point after(int64_t nanoseconds) noexcept;
 
   const QueueSettings settings_;
@@ -237,7 +252,8 @@ class SendQueue final : public rdkafka::ReportTaker {
   Gathering gathering_;
   Backlog backlog_;
   std::shared_ptr<Outlet> outlet_;
-  PartitionStarts starts_;  // of the outlet
+  PartitionStarts starts_;             // of the outlet
+  const Outlet* reporting_ = nullptr;  // whose events are in flight; only compared
   std::unordered_map<int64_t, Mark> marks_;    // by sequence, of events in flight
   std::unordered_map<int64_t, Stored> stored_;  // by number, of events whose publishers wait
   std::unordered_map<int64_t, int64_t> wanted_rows_;  // by row, the number that a future waits for
@@ -248,6 +264,7 @@ class SendQueue final : public rdkafka::ReportTaker {
   int64_t bytes_in_flight_ = 0;
   int64_t next_number_ = 1;
   int64_t next_sequence_ = 1;
+  int64_t times_of_room_ = 0;
   int waiting_publishers_ = 0;
   int flushing_ = 0;
   bool closed_ = false;

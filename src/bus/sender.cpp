@@ -16,6 +16,7 @@ bool Sender::start() noexcept {
 }
 
 void Sender::stop() noexcept {
+  check_no_lock("waiting for the sender");
   if (!thread_.joinable()) return;
   queue_.stop_sender();
   thread_.join();

@@ -55,6 +55,15 @@ void SendQueue::take_for_disk(size_t most, int64_t most_bytes,
   backlog_.leave(most, most_bytes, events);
 }
 
+void SendQueue::accept_stored(Event& event) noexcept {
+  if (!event.awaited) return;
+  event.awaited = false;
+  ++counts_.accepted;
+  ++counts_.backlog;
+  const auto found = stored_.find(event.number);
+  if (found != stored_.end()) found->second = Stored::stored;
+}
+
 size_t SendQueue::written(const std::vector<int64_t>& rows) noexcept {
   std::vector<EventPointer> gone;  // freed after the lock
   try {
@@ -65,18 +74,14 @@ size_t SendQueue::written(const std::vector<int64_t>& rows) noexcept {
   size_t stayed = 0;
   Guard guard(mutex_);
   for (const int64_t row : rows) {
+    // Given up meanwhile, by a bus that was closed while the disk hung.
+    if (backlog_.leaving() == 0) break;
     EventPointer event = backlog_.take_written();
     event->row = row;
-    if (event->awaited) {
-      event->awaited = false;
-      ++counts_.accepted;
-      ++counts_.backlog;
-      const auto found = stored_.find(event->number);
-      if (found != stored_.end()) found->second = Stored::stored;
-    }
+    accept_stored(*event);
     // It need not be read again where nothing older is only on the disk.
-    const bool room = room_in_flight(backlog_.bytes() + event->cost()) && !broken_;
-    if (backlog_.on_disk == 0 && room && backlog_.join_head(event)) {
+    if (backlog_.on_disk == 0 && !broken_ && room_in_front(event->cost()) &&
+        backlog_.join_head(event)) {
       ++stayed;
       continue;
     }
@@ -90,7 +95,7 @@ size_t SendQueue::written(const std::vector<int64_t>& rows) noexcept {
     ++backlog_.on_disk;
     if (gone.size() < gone.capacity()) gone.push_back(std::move(event));
   }
-  if (waiting_publishers_ > 0) publishers_.notify_all();
+  room_came();
   if (sender_waits_ && can_hand_over()) sender_.notify_one();
   return stayed;
 }
@@ -104,7 +109,7 @@ void SendQueue::not_written() noexcept {
     const auto found = stored_.find(event->number);
     if (found != stored_.end()) found->second = Stored::refused;
   }
-  if (waiting_publishers_ > 0) publishers_.notify_all();
+  room_came();
   if (sender_waits_ && can_hand_over()) sender_.notify_one();
 }
 
@@ -151,6 +156,17 @@ void SendQueue::lose_rows(int64_t events) noexcept {
   backlog_.on_disk -= events;
   counts_.spooled -= events;
   counts_.failed += events;
+  // The rows themselves are not named; when none is left, it was all that somebody waited for.
+  if (backlog_.on_disk == 0) {
+    for (const auto& [row, number] : wanted_rows_) {
+      GivenUp given_up;
+      given_up.number = number;
+      given_up.wanted = true;
+      count_given_up(std::move(given_up));
+      --events;
+    }
+    wanted_rows_.clear();
+  }
   told_.given_up_beside += events;
   some_news_ = true;
   if (news_waits_) news_.notify_all();

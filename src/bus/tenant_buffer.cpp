@@ -21,17 +21,22 @@ bool TenantBuffer::label(const Label& label) noexcept {
   envelope.region = label.region;
   envelope.type = static_cast<int8_t>(event::v1::EventType::MOLECULE_WRITE);
   envelope.has_molecules = true;
+  std::string user;
+  std::string region;
   try {
     // Not anew when it is the same: it is the key that others hold.
     if (tenant_.empty()) tenant_.assign(label.tenant.data, label.tenant.size);
-    user_.assign(label.user.present() ? label.user.data : "", label.user.size);
-    region_.assign(label.region.present() ? label.region.data : "", label.region.size);
+    if (label.user.present()) user.assign(label.user.data, label.user.size);
+    if (label.region.present()) region.assign(label.region.data, label.region.size);
   } catch (...) {
     return false;
   }
+  if (!head_.prepare(envelope)) return false;
+  user_.swap(user);
+  region_.swap(region);
   has_user_ = label.user.present();
   has_region_ = label.region.present();
-  return head_.prepare(envelope);
+  return true;
 }
 
 bool TenantBuffer::make_event(int64_t now, std::string& event) noexcept {

@@ -105,12 +105,12 @@ struct Api {
   Queue* (*queue_new)(Client*);
   void (*queue_destroy)(Queue*);
   Event* (*queue_poll)(Queue*, int milliseconds);
-  int (*event_error)(const Event*);
+  int (*event_error)(Event*);
   void (*event_destroy)(Event*);
   ConfigResource* (*config_resource_new)(int type, const char* name);
   void (*config_resource_destroy)(ConfigResource*);
   void (*describe_configs)(Client*, ConfigResource**, size_t count, const void* options, Queue*);
-  const void* (*event_describe_configs_result)(const Event*);
+  const void* (*event_describe_configs_result)(Event*);
   const ConfigResource** (*describe_configs_result_resources)(const void* result, size_t* count);
   int (*config_resource_error)(const ConfigResource*);
   const ConfigEntry** (*config_resource_configs)(const ConfigResource*, size_t* count);

@@ -29,7 +29,7 @@ void TopicLimit::forget() noexcept {
   queue_ = nullptr;
 }
 
-uint64_t TopicLimit::limit_in(const Event* event) noexcept {
+uint64_t TopicLimit::limit_in(Event* event) noexcept {
   const void* const result = api().event_describe_configs_result(event);
   if (result == nullptr || api().event_error(event) != kNoError) return 0;
   size_t resources = 0;

@@ -21,7 +21,7 @@ class TopicLimit {
   void forget() noexcept;
 
  private:
-  static uint64_t limit_in(const Event* event) noexcept;
+  static uint64_t limit_in(Event* event) noexcept;
 
   Queue* queue_ = nullptr;
 };

@@ -12,11 +12,12 @@ import select
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
 import atomwire
-from atomwire.bus import EventBus, PublishError
+from atomwire.bus import EventBus, PublishError, SpoolError
 from tests.broker.writer import Line, Writer
 
 _ROOT = Path(__file__).resolve().parents[2]
@@ -132,7 +133,7 @@ def tenants(name: str) -> list[str]:
 
 def main(brokers: str, topic: str, settings: str, name: str, life: str, log: str) -> None:
     told = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
-    bus = EventBus(brokers, topic, **json.loads(settings))
+    bus = _open(brokers, topic, json.loads(settings))
     writer = Writer(life, tenants(name))
     together = False
     while not _input_ended(_TICK_SECONDS):
@@ -148,6 +149,14 @@ def main(brokers: str, topic: str, settings: str, name: str, life: str, log: str
             if waiting and _input_ended(_TICK_SECONDS):
                 break
     bus.close(_CLOSE_SECONDS)
+
+
+def _open(brokers: str, topic: str, settings: dict[str, Any]) -> EventBus:
+    while True:
+        try:
+            return EventBus(brokers, topic, **settings)
+        except SpoolError:  # the disk is full
+            time.sleep(_TICK_SECONDS)
 
 
 def _publish(bus: EventBus, events: list[bytes], together: bool) -> int:

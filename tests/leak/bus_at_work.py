@@ -5,8 +5,10 @@ The broker is in another one: librdkafka's embedded broker keeps a little of eve
 
 import ctypes
 import gc
+import itertools
 import os
 import sys
+import time
 from contextlib import suppress
 
 from atomwire import Encoder, EventBus, EventConsumer
@@ -76,6 +78,23 @@ def writing(address):
             for number in range(ROUND):
                 bus.write("acme", number, 1.5)
             assert bus.flush(60.0) == 0
+
+        assert_flat(write)
+
+
+def coming_and_going(address):
+    """Tenants that write a cell or two and never come back."""
+    rounds = itertools.count()
+    with EventBus(address, TOPIC, on_full="block", linger_ms=1) as bus:
+
+        def write():
+            first = next(rounds) * ROUND
+            for number in range(first, first + ROUND):
+                bus.write(f"tenant-{number:09}", 1, 1.5)
+                if number % 10 == 0:
+                    bus.write(f"tenant-{number:09}", 2, "text" * 10)
+            assert bus.flush(60.0) == 0
+            time.sleep(0.1)  # their buffers are given back when they have been quiet
 
         assert_flat(write)
 

@@ -17,7 +17,9 @@ def run(work, address):
     assert ended.returncode == 0, ended.stderr
 
 
-@pytest.mark.parametrize("work", ["publishing", "writing", "refusing", "consuming"])
+@pytest.mark.parametrize(
+    "work", ["publishing", "writing", "coming_and_going", "refusing", "consuming"]
+)
 def test_with_a_broker(embedded_broker, work):
     embedded_broker.create_topic("cells")
     run(work, embedded_broker.bootstrap_servers)

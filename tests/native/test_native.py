@@ -1,4 +1,6 @@
-"""The core's fuzz targets over known inputs, and its threads, each under a sanitizer.
+"""Fuzz targets of the core over known inputs, the bus against its model, and the threads of both.
+
+Each is run under a sanitizer.
 
 Fuzzing itself is `make fuzz`; here what it once found must stay mended, and every truncation and
 every one-byte change of small golden events is run.
@@ -18,6 +20,8 @@ READERS = ("peek", "verify", "columns")
 WORK = Path(os.environ.get("NATIVE_BUILD", building.ROOT / "build" / "native"))
 SMALL = 300  # bytes of a golden event up to which each of its bytes is changed
 FEW = 10  # such events, of all kinds
+MODEL_SEED = 1  # of the first of its schedules
+MODEL_STEPS = 1_000_000
 pytestmark = pytest.mark.skipif(
     shutil.which("cmake") is None, reason="the native tests are built with cmake"
 )
@@ -94,6 +98,35 @@ def test_librdkafka_is_declared_as_in_its_header():
         )
 
 
-def test_threads_share_ids_plans_messages_and_reports():
-    programs = build("thread", "thread", "threads")
+def test_threads_share_ids_plans_and_messages():
+    programs = build("thread", "thread", "threads", "bus_threads")
     run(programs / "threads")
+
+
+def test_threads_of_a_bus():
+    programs = build("thread", "thread", "threads", "bus_threads")
+    run(programs / "bus_threads")
+
+
+def test_send_queue_against_its_model(programs):
+    assert int(run(programs / "model", MODEL_SEED, MODEL_STEPS)) >= MODEL_STEPS
+
+
+@pytest.mark.parametrize(
+    ("way", "doing", "holder"),
+    [
+        ("by_hand", "logging", "breaks_it_by_hand"),
+        ("second_lock", "takes_a_second_lock", "takes_a_second_lock"),
+        ("comes_back", "counts", "publish"),
+    ],
+)
+def test_who_breaks_the_lock_rule_is_named(programs, way, doing, holder):
+    done = subprocess.run(
+        [programs / "lock_rule", way], capture_output=True, text=True, check=False
+    )
+    assert done.returncode != 0
+    assert f"atomwire: {doing} while the lock that {holder} took is held" in done.stderr
+
+
+def test_who_keeps_the_lock_rule_goes_on(programs):
+    run(programs / "lock_rule", "kept")

@@ -1,7 +1,6 @@
 // What threads share, for ThreadSanitizer: the generator of event ids, one plan written by many,
-// one message read by many, what a producer reports.
+// one message read by many.
 #include <algorithm>
-#include <atomic>
 #include <cstring>
 #include <string>
 #include <thread>
@@ -9,7 +8,6 @@
 
 #include "encode.hpp"
 #include "gather.hpp"
-#include "reports.hpp"
 #include "target.hpp"
 #include "uuid.hpp"
 #include "verify.hpp"
@@ -111,60 +109,10 @@ void plans_and_messages() {
   });
 }
 
-// Threads report while one takes and counts: nothing comes twice, nothing is forgotten, and an
-// event is never in neither count.
-void reports() {
-  constexpr int64_t kEvents = 20'000;
-  rdkafka::Reports shared;
-  std::vector<int64_t> acknowledged;
-  std::vector<int64_t> failed;
-  std::atomic<int64_t> failing{0};
-  const auto take = [&] {
-    std::vector<int64_t> numbers;
-    std::vector<rdkafka::Failure> failures;
-    CHECK(shared.take(numbers, failures) == 0);
-    acknowledged.insert(acknowledged.end(), numbers.begin(), numbers.end());
-    for (const auto& failure : failures) failed.push_back(failure.number);
-  };
-  for (int64_t number = 0; number < kThreads * kEvents; ++number) shared.handed_over();
-  together([&](unsigned thread) {
-    for (int64_t number = thread; number < kThreads * kEvents; number += kThreads) {
-      if (number % 4 == 3) {
-        rdkafka::Failure failure;
-        failure.number = number;
-        failing.fetch_add(1);
-        shared.fail(std::move(failure));
-      } else {
-        shared.acknowledge(number, number % 2 == 0);
-      }
-      if (thread == 0 && shared.some()) {
-        take();
-        const int64_t in_flight = shared.in_flight();
-        const int64_t delivered = shared.delivered();
-        CHECK(in_flight + delivered + failing.load() >= kThreads * kEvents);
-      }
-    }
-  });
-  take();
-  CHECK(!shared.some());
-  CHECK(shared.in_flight() == 0);
-  CHECK(shared.delivered() == kThreads * kEvents / 4 * 3);
-  for (auto* numbers : {&acknowledged, &failed}) std::sort(numbers->begin(), numbers->end());
-  CHECK(acknowledged.size() == kThreads * kEvents / 2);
-  CHECK(failed.size() == kThreads * kEvents / 4);
-  for (size_t at = 0; at < acknowledged.size(); ++at) {
-    CHECK(acknowledged[at] == static_cast<int64_t>(2 * at));
-  }
-  for (size_t at = 0; at < failed.size(); ++at) {
-    CHECK(failed[at] == static_cast<int64_t>(4 * at + 3));
-  }
-}
-
 }  // namespace
 
 int main() {
   event_ids();
   plans_and_messages();
-  reports();
   return 0;
 }

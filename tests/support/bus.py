@@ -23,6 +23,13 @@ def event(tenant_id: str = "acme", number: int = 1, **fields: object) -> bytes:
 
 def read(broker: EmbeddedBroker, count: int) -> list[Message]:
     """Read `count` messages with a plain client, and see that there are no more."""
+    messages = read_all(broker, at_least=count)
+    assert len(messages) == count
+    return messages
+
+
+def read_all(broker: EmbeddedBroker, at_least: int = 0) -> list[Message]:
+    """Read what the broker holds with a plain client, once it is as much as expected."""
     consumer = Consumer(
         {
             "bootstrap.servers": broker.bootstrap_servers,
@@ -34,13 +41,16 @@ def read(broker: EmbeddedBroker, count: int) -> list[Message]:
     )
     partitions = [TopicPartition(TOPIC, n, 0) for n in range(EmbeddedBroker.PARTITIONS)]
     consumer.assign(partitions)
+
+    def stored() -> int:
+        return sum(consumer.get_watermark_offsets(each, timeout=PATIENCE)[1] for each in partitions)
+
     messages: list[Message] = []
     deadline = time.monotonic() + PATIENCE
-    while len(messages) < count and time.monotonic() < deadline:
+    while len(messages) < max(at_least, stored()) and time.monotonic() < deadline:
         messages += [each for each in consumer.consume(10_000, 0.1) if each.error() is None]
-    stored = sum(consumer.get_watermark_offsets(each, timeout=PATIENCE)[1] for each in partitions)
+    assert len(messages) == stored()
     consumer.close()
-    assert len(messages) == stored == count
     return messages
 
 

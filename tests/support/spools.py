@@ -1,6 +1,9 @@
 """What tests of the spool share: events, a look at the directory, and damage to a file."""
 
 import sqlite3
+import subprocess
+import sys
+import textwrap
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -64,3 +67,24 @@ def held_by_another_program(path: Path) -> Iterator[None]:
     yield
     database.rollback()
     database.close()
+
+
+_LOCKING = """
+    import sqlite3, sys
+    database = sqlite3.connect(sys.argv[1], isolation_level=None)
+    database.execute("BEGIN EXCLUSIVE")
+    print("locked", flush=True)
+    sys.stdin.read()
+"""
+
+
+@contextmanager
+def locked_by_another_program(path: Path) -> Iterator[None]:
+    """A file in use locked as by a program that writes to it."""
+    command = [sys.executable, "-c", textwrap.dedent(_LOCKING), str(path)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stdin is not None
+        assert process.stdout.readline()
+        yield
+        process.stdin.close()

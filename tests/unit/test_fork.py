@@ -1,33 +1,19 @@
-"""Forks and the end of the process: nothing happens in silence."""
+"""Forks: the child has a bus of its own, and the parent's goes on as if nothing had happened."""
 
 import multiprocessing
 import os
-import signal
-import subprocess
 import sys
-import textwrap
+import threading
+from collections import Counter
 
 import pytest
 
-from atomwire.bus import BusStats, DeliveryError, EventBus
-from atomwire.bus.publish.spool import Spool
-from tests.support.bus import PATIENCE, TOPIC, event, nobody, read
+from atomwire import decode
+from atomwire.bus import BusStats, EventBus
+from tests.support.bus import PATIENCE, TOPIC, by_tenant, event, eventually, nobody, read, read_all
+from tests.support.programs import in_child
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="the platform has no fork")
-
-
-def in_child(function) -> int:
-    """Run a function in a forked child; return its exit code, 0 when it returned."""
-    child = os.fork()
-    if child == 0:
-        code = 1
-        signal.alarm(int(PATIENCE))  # ends a child that hangs
-        try:
-            function()
-            code = 0
-        finally:
-            os._exit(code)
-    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
 
 
 @pytest.mark.parametrize("spooling", [False, True])
@@ -102,58 +88,112 @@ def test_a_child_of_a_child_has_one_too(embedded_broker):
     read(embedded_broker, 1)
 
 
-# ---- The interpreter ends with the bus open
+MODES = ["plain", "spool", "durable"]
 
 
-def run(code: str, *arguments: str) -> str:
-    """Run a program; return what it wrote to stderr."""
-    done = subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(code), *arguments],
-        capture_output=True,
-        text=True,
-        timeout=PATIENCE,
-        check=True,
-    )
-    return done.stderr
+def options_of(mode: str, directory) -> dict[str, object]:
+    return {} if mode == "plain" else {"spool_dir": directory, "durable": mode == "durable"}
 
 
-OPEN = """
-    import sys
-    from atomwire import encode
-    from atomwire.bus import EventBus
-    options = {"spool_dir": sys.argv[2]} if len(sys.argv) > 2 else {}
-    bus = EventBus(sys.argv[1], "cells", exit_seconds=%s, linger_ms=500, **options)
-    for _ in range(7):
-        bus.publish(encode("acme", type=4))
-    del bus
-"""
+def in_threads(count: int, function) -> None:
+    threads = [threading.Thread(target=function, args=(number,)) for number in range(count)]
+    for each in threads:
+        each.start()
+    for each in threads:
+        each.join(PATIENCE)
+        assert not each.is_alive()
 
 
-def test_what_is_queued_is_delivered_at_exit(embedded_broker):
-    assert run(OPEN % 30, embedded_broker.bootstrap_servers) == ""
-    read(embedded_broker, 7)
+@pytest.mark.parametrize("mode", MODES)
+def test_four_threads_of_the_child_use_the_bus_first(embedded_broker, tmp_path, mode):
+    address = embedded_broker.bootstrap_servers
+    with EventBus(address, TOPIC, linger_ms=0, **options_of(mode, tmp_path)) as bus:
+        bus.publish(event("parent"))
+        assert bus.flush(PATIENCE) == 0
+
+        def use_it() -> None:
+            gate = threading.Barrier(4)
+
+            def write(thread: int) -> None:
+                gate.wait(PATIENCE)
+                for number in range(200):
+                    bus.write(f"thread{thread}", number + 1, float(number))
+
+            in_threads(4, write)
+            assert bus.flush(PATIENCE) == 0
+            stats = bus.stats()
+            assert stats.accepted == stats.delivered == 800, stats
+            bus.close()
+
+        assert in_child(use_it) == 0
+        assert bus.stats().delivered == 1
+    arrived = by_tenant(read(embedded_broker, 801))
+    for thread in range(4):
+        values = [decode(each).molecules.numeric_value[0] for each in arrived[f"thread{thread}"]]
+        assert values == list(range(200))
+    assert list(tmp_path.iterdir()) == []
 
 
-def test_what_cannot_be_delivered_at_exit_is_told():
+@pytest.mark.parametrize("mode", MODES)
+def test_forks_while_other_threads_publish(embedded_broker, tmp_path, mode):
+    """A child of each moment publishes, and so does a child of it; the parent loses nothing."""
+    rounds = 4
+    published = Counter()
+    address = embedded_broker.bootstrap_servers
+    with EventBus(address, TOPIC, linger_ms=1, **options_of(mode, tmp_path)) as bus:
+        ended = threading.Event()
+
+        def publish(thread: int) -> None:
+            tenant = f"parent{thread}"
+            while not ended.is_set():
+                published[tenant] += 1
+                bus.publish(event(tenant, published[tenant]))
+                bus.write(f"cells{thread}", 1, 1.0)
+
+        def grandchild() -> None:
+            bus.publish(event("grandchild"))
+            assert bus.flush(PATIENCE) == 0
+            assert bus.stats().delivered == 1
+            bus.close()
+
+        def child() -> None:
+            bus.publish(event("child"))
+            assert in_child(grandchild) == 0
+            bus.close()
+            assert bus.stats().delivered == 1
+
+        threads = [threading.Thread(target=publish, args=(number,)) for number in range(3)]
+        for each in threads:
+            each.start()
+        try:
+            codes = [in_child(child) for _ in range(rounds)]
+        finally:
+            ended.set()
+            for each in threads:
+                each.join()
+        assert codes == [0] * rounds
+        assert bus.flush(PATIENCE) == 0
+    arrived = by_tenant(read_all(embedded_broker))
+    assert len(arrived["child"]) == len(arrived["grandchild"]) == rounds
+    for tenant, count in published.items():
+        values = [decode(each).molecules.numeric_value[0] for each in arrived[tenant]]
+        assert values == list(range(1, count + 1))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_bus_that_another_thread_is_closing_is_closed_in_the_child(tmp_path):
     with nobody() as address:
-        assert "7 of 7 events were not delivered to topic 'cells'" in run(OPEN % 0, address)
-
-
-def test_what_cannot_be_delivered_at_exit_is_spooled(tmp_path):
-    with nobody() as address:
-        told = run(OPEN % 0, address, str(tmp_path))
-    assert "7 events for topic 'cells'" in told
-    spool = Spool(tmp_path, TOPIC, 2**30)
-    assert spool.count() == 7
-    spool.close()
-
-
-def test_a_forgotten_bus_is_not_collected():
-    with nobody() as address:
-        bus = EventBus(address, TOPIC)
-        stats = bus.stats
+        bus = EventBus(address, TOPIC, spool_dir=tmp_path)
         bus.publish(event())
-        del bus
-        assert stats().queued == 1
-        with pytest.raises(DeliveryError):
-            stats.__self__.close(timeout=0)
+        closing = threading.Thread(target=bus.close, args=(2.0,))
+        closing.start()
+        assert eventually(lambda: "closed" in repr(bus))
+
+        def use() -> None:
+            with pytest.raises(Exception, match="is closed"):
+                bus.publish(event())
+            bus.close()
+
+        assert in_child(use) == 0
+        closing.join(PATIENCE)
+        assert bus.stats().spooled == 1

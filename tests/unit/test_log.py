@@ -145,3 +145,22 @@ def test_what_is_remembered_is_bounded(logger):
         log.log(logging.ERROR, "tenant %s", number)
         assert len(log._kinds) <= 1_000
     assert len(handler.lines) == 5_000
+
+
+def test_lines_for_later_wait_until_somebody_speaks(caplog):
+    log = RateLimitedLog()
+    log.later(logging.WARNING, "%s first", "the")
+    log.later(logging.WARNING, "%s second", "the")
+    assert caplog.messages == []
+    log.speak()
+    log.speak()
+    assert caplog.messages == ["the first", "the second"]
+
+
+def test_lines_for_later_are_bounded(caplog):
+    log = RateLimitedLog()
+    for number in range(20_000):
+        log.later(logging.WARNING, f"line {number}")
+    log.speak()
+    assert len(caplog.messages) == 10_000
+    assert caplog.messages[-1] == "line 19999"

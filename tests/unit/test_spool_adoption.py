@@ -74,14 +74,14 @@ def test_a_chunk_is_bounded_by_bytes_and_survives_the_end_in_between(tmp_path):
 
 def test_moving_much_keeps_the_log_and_the_memory_small(tmp_path):
     os.utime(leave(tmp_path, [spooled(0)]), (0, 0))
-    leave(tmp_path, [spooled(n, size=400_000) for n in range(60)])
+    leave(tmp_path, [spooled(n, size=400_000) for n in range(120)])
     spool = Spool(tmp_path, TOPIC, ROOM)
     most = 0
     while spool.adopt(2_000_000):
         logs = [each.stat().st_size for each in tmp_path.glob("*-wal")]
         most = max(most, *logs)
-    assert spool.count() == 61
-    assert most < 10_000_000
+    assert spool.count() == 121
+    assert most < 36_000_000
     spool.close()
 
 

@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from atomwire.bus import SpoolError
-from atomwire.bus.publish.spool import Spool, SpooledEvent
+from atomwire.bus.publish.spool import BEFORE_ALL, Spool, SpooledEvent
 from tests.support.spools import (
     ROOM,
     TOPIC,
@@ -48,6 +48,19 @@ def fill(spool, events, why: str = "full") -> list[int]:
 
 def on_disk(directory) -> int:
     return sum(each.stat().st_size for each in directory.iterdir())
+
+
+def test_what_is_put_in_front_comes_first_and_no_row_is_0(spool):
+    """For the queue, row 0 is an event that is not on the disk: nothing would remove it."""
+    for number in range(5):
+        spool.put_in_front(spool.rows_in_front(2), [spooled(number), spooled(number)])
+    spool.commit([spooled(9)])
+    found = spool.read(BEFORE_ALL, 100, ROOM)
+    assert [event for _, event in found] == [
+        spooled(number) for number in (4, 4, 3, 3, 2, 2, 1, 1, 0, 0, 9)
+    ]
+    assert 0 not in [row for row, _ in found]
+    assert spool.count() == 11
 
 
 def test_events_come_back_whole_and_in_order(spool):

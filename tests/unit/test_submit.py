@@ -3,6 +3,7 @@
 import asyncio
 
 import pytest
+from confluent_kafka import KafkaError
 
 from atomwire import InvalidEventError
 from atomwire.bus import BusClosedError, BusFullError, DeliveryError, EventBus
@@ -23,6 +24,19 @@ def test_a_future_is_done_when_the_broker_has_the_event(embedded_broker):
         assert places == [Position(places[0].partition, n) for n in range(100)]
         assert bus.stats().delivered == 100
     read(embedded_broker, 100)
+
+
+@pytest.mark.parametrize("mode", ["plain", "spool", "durable"])
+def test_a_position_is_where_the_event_is(embedded_broker, tmp_path, mode):
+    settings = {} if mode == "plain" else {"spool_dir": tmp_path, "durable": mode == "durable"}
+    settings |= {"queue_size": 1_000 if mode == "plain" else 5}
+    published = [event(f"tenant-{n % 7}", n) for n in range(200)]
+    with EventBus(embedded_broker.bootstrap_servers, TOPIC, **settings) as bus:
+        futures = [bus.submit(each) for each in published]
+        places = [each.result(PATIENCE) for each in futures]
+    assert len({each.partition for each in places}) > 1
+    found = {(m.partition(), m.offset()): m.value() for m in read(embedded_broker, 200)}
+    assert [found[each.partition, each.offset] for each in places] == published
 
 
 def test_a_future_is_not_done_before(away):
@@ -56,6 +70,21 @@ def test_a_future_outlives_the_spool(away, embedded_broker, tmp_path):
     with EventBus(address, TOPIC, queue_size=3, linger_ms=0, spool_dir=tmp_path) as bus:
         futures = [bus.submit(event(number=n)) for n in range(200)]
         assert [each.result(PATIENCE).offset for each in futures] == list(range(200))
+
+
+def test_a_position_survives_the_disk_and_a_failed_producer(embedded_broker, tmp_path):
+    settings = {"queue_size": 3, "linger_ms": 0, "spool_dir": tmp_path}
+    published = [event(number=n) for n in range(300)]
+    with EventBus(embedded_broker.bootstrap_servers, TOPIC, **settings) as bus:
+        futures = []
+        for number, each in enumerate(published):
+            futures.append(bus.submit(each))
+            session = bus._recovery._session
+            if number % 100 == 50 and session is not None:
+                session.provoke_fatal_error(KafkaError.OUT_OF_ORDER_SEQUENCE_NUMBER, "lost")
+        places = [each.result(PATIENCE) for each in futures]
+    assert [each.offset for each in places] == list(range(300))
+    assert [message.value() for message in read(embedded_broker, 300)] == published
 
 
 def test_a_bus_that_closes_says_where_the_event_is(away, tmp_path):

@@ -4,8 +4,8 @@ import threading
 
 import pytest
 
-from atomwire.bus.publish.worker import Worker
-from tests.support.bus import PATIENCE
+from atomwire.bus.publish.worker import Gate, Worker
+from tests.support.bus import PATIENCE, eventually
 
 
 def test_many_ask_at_a_time_and_it_begins_once():
@@ -45,3 +45,54 @@ def test_no_thread_to_be_had_is_told_and_tried_again(monkeypatch):
     assert not begun.is_set()
     worker.begin()
     assert begun.wait(PATIENCE)
+
+
+def test_it_begins_though_the_one_who_asked_first_was_interrupted(monkeypatch):
+    """As by a signal handler that asks as well, and waits for what the worker does."""
+    begun = threading.Event()
+    worker = Worker(begun.set, "a-worker")
+    start = threading.Thread.start
+
+    def interrupted(thread):
+        monkeypatch.setattr(threading.Thread, "start", start)
+        worker.begin()
+        assert begun.wait(PATIENCE)
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", interrupted)
+    worker.begin()
+    assert worker.join(PATIENCE)
+
+
+def test_it_does_not_begin_once_it_was_waited_for():
+    done = []
+    worker = Worker(lambda: done.append(1), "a-worker")
+    assert worker.join(PATIENCE)
+    worker.begin()
+    worker.run_here()
+    assert done == []
+
+
+def test_it_knows_itself_from_its_first_step_on():
+    known = []
+    worker = Worker(lambda: known.append(worker.is_current() and worker.join(0)), "a-worker")
+    worker.begin()
+    assert not worker.is_current()
+    assert eventually(lambda: known == [True])
+
+
+def test_a_gate_opens_for_all_who_wait():
+    gate = Gate()
+    assert not gate.wait(0.01)
+    passed = []
+    waiting = [
+        threading.Thread(target=lambda: passed.append(gate.wait(PATIENCE))) for _ in range(4)
+    ]
+    for each in waiting:
+        each.start()
+    gate.open()
+    gate.open()
+    for each in waiting:
+        each.join(PATIENCE)
+    assert passed == [True] * 4
+    assert gate

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 
 from confluent_kafka import KafkaError
-
-from atomwire.bus.log import RateLimitedLog
 
 __all__ = ["Connection"]
 
 
 class Connection:
     """The errors of a client's connections.
+
+    Parameters
+    ----------
+    log : Callable[..., None]
+        Takes each as a line, as `logging.Logger.log` does.
 
     Attributes
     ----------
@@ -22,7 +26,7 @@ class Connection:
         The latest error of a connection.
     """
 
-    def __init__(self, log: RateLimitedLog) -> None:
+    def __init__(self, log: Callable[..., None]) -> None:
         self._log = log
         self.fatal_reason: str | None = None
         self.last_error: str | None = None
@@ -34,4 +38,4 @@ class Connection:
         # Says less than the error of the connection that went down before it.
         if error.code() != KafkaError._ALL_BROKERS_DOWN:
             self.last_error = error.str()
-        self._log.log(logging.ERROR, "%s: %s", error.name(), error.str())
+        self._log(logging.ERROR, "%s: %s", error.name(), error.str())

@@ -7,7 +7,10 @@ import logging
 import sys
 import time
 import traceback
+from collections import deque
 from collections.abc import Callable
+
+from atomwire._native import check_no_lock
 
 __all__ = ["LOGGER", "RateLimitedLog"]
 
@@ -15,6 +18,8 @@ LOGGER = logging.getLogger("atomwire")
 
 # Beyond that all are forgotten, and may be heard again.
 _MOST_KINDS = 1_000
+# Lines that wait to be passed on; beyond that the oldest are forgotten.
+_MOST_LATER = 10_000
 
 
 class RateLimitedLog:
@@ -26,7 +31,8 @@ class RateLimitedLog:
     It may be called from anywhere, itself included: from a signal handler, a finalizer, a handler
     of the logger. So there is no lock here, only single steps of a dictionary. Threads that meet
     in between repeat a line or miss one in the count. It runs handlers of the program, and so must
-    never be called under a lock of the bus.
+    never be called under a lock of the bus. A thread for which others wait without end, who may
+    have a handler's lock themselves, keeps its lines with `later`, until another calls `speak`.
 
     Parameters
     ----------
@@ -49,9 +55,11 @@ class RateLimitedLog:
         self._clock = clock
         # Until when a kind is held back, and how many lines of it were.
         self._kinds: dict[tuple[str, ...], tuple[float, int]] = {}
+        self._later: deque[tuple[int, str, tuple[object, ...]]] = deque(maxlen=_MOST_LATER)
 
     def log(self, level: int, message: str, *args: object) -> None:
         """Log as `logging.Logger.log` does, but never raise; confluent-kafka calls this too."""
+        check_no_lock("writing a log line")
         try:
             # Debugging is asked for, and lines left out would mislead.
             if level > logging.DEBUG:
@@ -66,6 +74,17 @@ class RateLimitedLog:
             if logging.raiseExceptions and sys.stderr is not None:
                 with contextlib.suppress(Exception):
                     traceback.print_exc()
+
+    def later(self, level: int, message: str, *args: object) -> None:
+        """Keep a line until `speak`; nothing of the program runs."""
+        self._later.append((level, message, args))
+
+    def speak(self) -> None:
+        """Log the lines that were kept."""
+        while self._later:
+            with contextlib.suppress(IndexError):  # another thread has it
+                level, message, args = self._later.popleft()
+                self.log(level, message, *args)
 
     def _held_back(self, message: str, args: tuple[object, ...]) -> int | None:
         """Return how many lines went before this one in silence; None when it is to do so too."""

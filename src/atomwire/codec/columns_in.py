@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
+import numpy.ma as ma  # numpy loads it lazily, which fails inside itself: in a signal handler, say
 import numpy.typing as npt
 
 from atomwire import _native
@@ -44,7 +45,7 @@ class Column(NamedTuple):
         """Return the column as its users see it: they cannot write to it."""
         if self.absent is None:
             return _shown(self.values)
-        return np.ma.MaskedArray(_shown(self.values), _shown(self.absent))
+        return ma.MaskedArray(_shown(self.values), _shown(self.absent))
 
     def sealed(self) -> Column:
         """Return the column after nobody can write to its arrays, which must be its own."""
@@ -90,7 +91,7 @@ def hashes(given: Any) -> npt.NDArray[np.uint64]:
     """Return coordinate hashes as ``uint64[n, 2]``, without a copy where that is possible."""
     if type(given) is np.ndarray and given.dtype is _UINT64 and given.shape[1:] == (2,):
         return given if given.strides[1] == 8 else np.ascontiguousarray(given)
-    if np.ma.is_masked(given):
+    if ma.is_masked(given):
         raise ValueError("coordinate_hash: has masked values, but every row needs all 16 bytes")
     if hasattr(given, "__array__") or isinstance(given, memoryview):
         array = np.asarray(given)
@@ -210,7 +211,7 @@ def texts(field: str, given: Any, count: int) -> Column | None:
     if isinstance(given, bytes):
         raise TypeError(f"{field}: {given!r} is bytes, not a str or a sequence of str")
     if getattr(given, "ndim", 1) == 0:
-        return texts(field, None if np.ma.is_masked(given) else given.item(), count)
+        return texts(field, None if ma.is_masked(given) else given.item(), count)
     rows = _rows_of_texts(field, given)
     if len(rows) != count:
         raise ValueError(f"{field}: {len(rows)} rows, but coordinate_hash has {count}")
@@ -220,9 +221,9 @@ def texts(field: str, given: Any, count: int) -> Column | None:
 
 def _rows_of_texts(field: str, given: Any) -> Sequence[Any]:
     given = plain(given)
-    if isinstance(given, np.ma.MaskedArray):
+    if isinstance(given, ma.MaskedArray):
         rows = np.array(given.data, object)
-        rows[np.ma.getmaskarray(given)] = None
+        rows[ma.getmaskarray(given)] = None
         given = rows
     if isinstance(given, list | tuple):
         return given
@@ -250,8 +251,8 @@ def equal(one: Column | None, other: Column | None, count: int) -> bool:
 
 def _split(field: str, given: Any, blank: Any, convert: Any) -> tuple[Array, Any]:
     given = plain(given)
-    if isinstance(given, np.ma.MaskedArray):
-        absent = None if given.mask is np.ma.nomask else np.asarray(given.mask)
+    if isinstance(given, ma.MaskedArray):
+        absent = None if given.mask is ma.nomask else np.asarray(given.mask)
         return _in_native_order(np.asarray(given.data)), absent
     if hasattr(given, "__array__"):
         array = np.asarray(given)

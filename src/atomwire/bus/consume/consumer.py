@@ -94,7 +94,7 @@ class EventConsumer:
         self._filter = EventFilter(types, regions)
         self._skip_invalid = on_invalid == "skip"
         self._log = RateLimitedLog()
-        self._connection = Connection(self._log)
+        self._connection = Connection(self._log.log)
         chosen = (settings or BusSettings()).replace(**overrides)
         properties = consumer_properties(brokers, group_id, chosen)
         properties["error_cb"] = self._connection.on_error

@@ -1,24 +1,25 @@
 """What became of events, told to who asked: futures, log lines, and the recovery.
 
-State: the futures are a dict that any thread changes in single steps; a lock would be held by a
-thread that a signal handler interrupts. `settle` may run in several threads, and inside itself:
-what the queue has to tell it hands out once.
+State: futures and outcomes are dicts that any thread changes in single steps; a lock would be held
+by a thread that a signal handler interrupts. `settle` may run in several threads, and inside
+itself: what the queue hands out once is kept until it was told, so it does not matter who tells it.
 """
 
 from __future__ import annotations
 
+import contextlib
 import logging
-import threading
-from concurrent.futures import Future
+import traceback
+from concurrent.futures import Future, InvalidStateError
 
 from confluent_kafka import KafkaError
 
-from atomwire._native import SendQueue, reason_of
+from atomwire._native import SendQueue, check_no_lock, reason_of
 from atomwire.bus.errors import DeliveryError
-from atomwire.bus.log import LOGGER, RateLimitedLog
+from atomwire.bus.log import RateLimitedLog
 from atomwire.bus.position import Position
 from atomwire.bus.publish.recovery import Recovery
-from atomwire.bus.publish.worker import Worker
+from atomwire.bus.publish.worker import Gate, Worker
 
 __all__ = ["Delivery"]
 
@@ -44,25 +45,27 @@ class Delivery:
         self._queue = queue
         self._recovery = recovery
         self._log = log
-        # By the event's number: who waits for it, or what became of it where that came first.
-        self._futures: dict[int, Future[Position] | _Outcome] = {}
-        self._stopping = False
+        # By the event's number: who waits for it, and what became of it. Either may come first.
+        self._futures: dict[int, Future[Position]] = {}
+        self._outcomes: dict[int, _Outcome] = {}
+        self._stopping = Gate()
         self.worker = Worker(self._run, "atomwire-delivery")
 
     def future_of(self, number: int) -> Future[Position]:
         """Return a future of the event's acknowledgement, which may have come already."""
         future: Future[Position] = Future()
         future.set_running_or_notify_cancel()
-        known = self._futures.setdefault(number, future)
-        if not isinstance(known, Future):
-            del self._futures[number]
-            _resolve(future, known)
+        self._futures[number] = future
+        if number in self._outcomes:
+            self._tell(number)
         return future
 
     def turn(self) -> None:
         """Do what there is to do now."""
         self.settle()
+        self._log.speak()
         self._recovery.step()
+        self._log.speak()
 
     def settle(self) -> None:
         """Tell what the queue and the producer have to tell."""
@@ -70,23 +73,27 @@ class Delivery:
         acknowledged, given_up, beside, broken = self._queue.take_news()
         if broken:
             self._recovery.broke(broken)
-        for number, partition, offset in acknowledged:
-            self._tell(number, Position(partition, offset))
+        self._outcomes.update(
+            (number, Position(partition, offset)) for number, partition, offset in acknowledged
+        )
         for number, tenant_id, error in given_up:
             self._give_up(number, tenant_id, _words(error))
         if beside:
-            self._log.log(logging.ERROR, "%d more events were not delivered", beside)
+            self._log.later(logging.ERROR, "%d more events were not delivered", beside)
+        for number in tuple(self._outcomes):
+            self._tell(number)
 
     def stop(self, seconds: float) -> bool:
         """End the thread; False when it is still at something of the program's."""
-        self._stopping = True
+        self._stopping.open()
         self._queue.waken()
         return self.worker.join(seconds)
 
     def end_futures(self, message: str) -> None:
         """Resolve the futures that are left; their events wait in the spool."""
         for number in tuple(self._futures):
-            self._tell(number, DeliveryError(message, 1, {}))
+            self._outcomes.setdefault(number, DeliveryError(message, 1, {}))
+            self._tell(number)
 
     # ---- Inside.
 
@@ -96,25 +103,35 @@ class Delivery:
                 self._queue.await_news(self._recovery.pause())
                 if not self._stopping:
                     self.turn()
-            except Exception:
-                LOGGER.exception("telling what became of events failed; going on")
-                threading.Event().wait(_AFTER_FAILURE_SECONDS)
+            except BaseException:  # a callback's SystemExit, too: others wait for this thread
+                self._log.later(
+                    logging.ERROR,
+                    "telling what became of events failed; going on: %s",
+                    traceback.format_exc(),
+                )
+                self._stopping.wait(_AFTER_FAILURE_SECONDS)
 
     def _give_up(self, number: int, tenant_id: str, reason: str) -> None:
         # The reason first: one line of a kind, not one of each tenant.
-        self._log.log(
+        self._log.later(
             logging.ERROR, "an event was not delivered: %s (tenant %r)", reason, tenant_id
         )
         if number:
             message = f"an event of tenant {tenant_id!r} was not delivered: {reason}"
-            self._tell(number, DeliveryError(message, 1, {tenant_id: 1}))
+            self._outcomes[number] = DeliveryError(message, 1, {tenant_id: 1})
 
-    def _tell(self, number: int, outcome: _Outcome) -> None:
-        # The publisher may not have asked for its future yet.
-        known = self._futures.setdefault(number, outcome)
-        if isinstance(known, Future):
-            self._futures.pop(number, None)
-            _resolve(known, outcome)
+    def _tell(self, number: int) -> None:
+        future = self._futures.get(number)
+        outcome = self._outcomes.get(number)
+        # The publisher may not have asked for its future yet; another thread may have told it.
+        if future is None or outcome is None:
+            return
+        try:
+            _resolve(future, outcome)
+        finally:
+            if future.done():  # or a signal handler has raised: the next one tells it
+                self._futures.pop(number, None)
+                self._outcomes.pop(number, None)
 
 
 def _words(error: int) -> str:
@@ -125,9 +142,9 @@ def _words(error: int) -> str:
 
 def _resolve(future: Future[Position], outcome: _Outcome) -> None:
     # Callbacks are the program's; an exception of theirs is logged by the future itself.
-    if future.done():
-        return
-    if isinstance(outcome, Position):
-        future.set_result(outcome)
-    else:
-        future.set_exception(outcome)
+    check_no_lock("calling back")
+    with contextlib.suppress(InvalidStateError):  # it is done already
+        if isinstance(outcome, Position):
+            future.set_result(outcome)
+        else:
+            future.set_exception(outcome)

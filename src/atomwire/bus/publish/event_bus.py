@@ -8,8 +8,10 @@ be called from a signal handler, a finalizer, a log handler or a future's callba
 from __future__ import annotations
 
 import logging
+import math
 import threading
 import time
+import traceback
 from collections import Counter
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future
@@ -28,6 +30,7 @@ from atomwire._native import (
     Publisher,
     SendQueue,
     check_event,
+    check_events,
     keep_forever,
     peek_molecule_count,
 )
@@ -40,7 +43,7 @@ from atomwire.bus.errors import (
     PublishError,
     SpoolError,
 )
-from atomwire.bus.log import LOGGER, RateLimitedLog
+from atomwire.bus.log import RateLimitedLog
 from atomwire.bus.properties import bus_properties, make_session
 from atomwire.bus.publish import lifecycle
 from atomwire.bus.publish.delivery import Delivery
@@ -49,6 +52,7 @@ from atomwire.bus.publish.outbox import Outbox
 from atomwire.bus.publish.recovery import Recovery
 from atomwire.bus.publish.spool import Spool
 from atomwire.bus.publish.stats import BusStats
+from atomwire.bus.publish.worker import Gate, Worker
 from atomwire.bus.settings import BusSettings
 from atomwire.codec.errors import InvalidEventError
 from atomwire.codec.molecules import Molecules
@@ -71,6 +75,8 @@ _WRITE_HEADERS = [("type", b"1")]
 # What a thread of the bus gets to end; it may be in the middle of something of the program's, or
 # the disk may hold it.
 _THREAD_SECONDS = 12.0
+# A storm of signals whose handlers raise must not keep a closing bus for ever.
+_MOST_INTERRUPTS = 1_000
 _NO_THREAD = "the system has no thread to give; the bus tries again with the next call"
 
 # (verdict, number, size) of the queue; None for a cell that was taken.
@@ -124,8 +130,9 @@ class EventBus(Publisher):
         try:
             self._open()
         except BaseException:
-            self._end(0.0, [])
-            lifecycle.closed(self)
+            self._closed = True
+            self._close_by = 0.0
+            self._closing.run_here()
             raise
 
     def publish_many(self, events: Iterable[bytes], *, tenant_id: str | None = None) -> None:
@@ -150,10 +157,8 @@ class EventBus(Publisher):
             As `publish` does.
         """
         listed = list(events)
-        _check_all(listed, tenant_id)
-        own = None
-        if self._settings.headers:
-            own = [message_headers(event) for event in listed]
+        check_events(listed, tenant_id)
+        own = _headers_of_all(listed) if self._settings.headers else None
         accepted = 0
         try:
             if self._settings.durable:
@@ -214,13 +219,11 @@ class EventBus(Publisher):
         outcome = queue.write(
             tenant_id, coordinate_hash, value, timestamp, security_mask, user_id, region
         )
-        if outcome is None and queue.attended:
-            return
-        self._attend()
-        cell = (tenant_id, coordinate_hash, value, timestamp, security_mask, user_id, region)
-        self._until_taken(
-            outcome, lambda: self._queue.write(*cell), lambda: self._queue.drop_cells(tenant_id)
-        )
+        if outcome is not None or not queue.attended:
+            self._write_otherwise(
+                outcome,
+                (tenant_id, coordinate_hash, value, timestamp, security_mask, user_id, region),
+            )
 
     def write_molecules(
         self,
@@ -251,12 +254,13 @@ class EventBus(Publisher):
         """
         encoder = Encoder(tenant_id, user_id=user_id, region=region, trace_id=trace_id)
         accepted = 0
-        parts = encoder.split(molecules, self._room_for_event(tenant_id))
+        room = self._room_for_event(tenant_id)
+        parts = encoder.split(molecules, room)
         while True:
             try:
                 event = next(parts, None)
             except ValueError as error:
-                raise _with_accepted(self._too_large_cell(error), accepted) from None
+                raise _with_accepted(self._too_large_cell(error, room), accepted) from None
             if event is None:
                 return
             try:
@@ -315,14 +319,18 @@ class EventBus(Publisher):
         if self._closed:
             raise self._closed_error()
         self._attend()
-        return self._drain(time.monotonic() + timeout)
+        deadline = time.monotonic() + timeout
+        return self._drain(lambda: deadline)
 
     def close(self, timeout: float = 10.0) -> None:
-        """Deliver what is queued, then release the producer. Closing again waits for the first.
+        """Deliver what is queued, then release the producer.
 
         What was not delivered by then waits in the spool, for the next bus that opens the same
         `spool_dir`; without a spool it is given up. Whatever fails meanwhile, everything is
-        released.
+        released. Closing again waits for the end of the first, and may have less patience. An
+        exception out of a signal handler ends the wait for the broker, and is raised when the bus
+        is closed. In a thread of the bus, so in a future's callback, closing is begun and not
+        waited for.
 
         Parameters
         ----------
@@ -336,20 +344,23 @@ class EventBus(Publisher):
             tenants, and why. Those whose acknowledgement alone is missing may have arrived.
         """
         _check_timeout(timeout)
-        if not self._closing.acquire(blocking=False):
-            # Whoever interrupts the closing thread cannot wait for it.
-            if self._closer != threading.get_ident():
-                self._ended.wait(timeout + 3 * _THREAD_SECONDS)
+        if self._ended:
+            self._tell_at_end()
             return
-        self._closer = threading.get_ident()
+        if not self._closed and self._waits():
+            self._attend()
+        self._close_by = min(self._close_by, time.monotonic() + timeout)
         self._closed = True
-        errors: list[BaseException] = []
+        if self._in_own_thread():
+            self._nobody_waits = True
+            self._closing.begin()
+            return
         try:
-            self._end(timeout, errors)
-        finally:
-            lifecycle.closed(self)
-            self._ended.set()
-        self._raise_at_end(errors)
+            self._closing.begin()
+        except RuntimeError:  # no thread to be had; at the end of the process, say
+            self._closing.run_here()
+        if not self._closing.is_current():  # or this is a signal handler in the middle of it
+            self._raise_at_end(self._await_end())
 
     def stats(self) -> BusStats:
         """Return the counts so far; they stay readable after `close`."""
@@ -399,9 +410,13 @@ class EventBus(Publisher):
         """Make the parts of a bus; nothing is opened, and no thread begins."""
         settings = self._settings
         self._closed = False
-        self._closing = threading.Lock()
-        self._closer = 0
-        self._ended = threading.Event()
+        # Signal handlers run in the main thread, and what they raise must not end this halfway.
+        self._closing = Worker(self._end, "atomwire-closing")
+        self._close_by = math.inf
+        self._nobody_waits = False
+        self._ended: Gate = Gate()
+        self._end_told = threading.Lock()
+        self._errors: list[BaseException] = []
         self._log = RateLimitedLog()
         # What `publish` may do without a look at the settings.
         self._plain = not settings.headers and not settings.durable
@@ -423,7 +438,7 @@ class EventBus(Publisher):
         self._outbox = (
             None
             if settings.spool_dir is None
-            else Outbox(self._queue, self._open_spool, settings.durable, self._log)
+            else Outbox(self._queue, self._open_spool, settings, self._log)
         )
 
     def _open(self) -> None:
@@ -473,22 +488,43 @@ class EventBus(Publisher):
         """Longest wait for the broker when the process ends."""
         return self._settings.exit_seconds
 
+    def hold_disk(self) -> Callable[[], None] | None:
+        """Keep off the disk for a fork; return what lets it go on.
+
+        SQLite has locks of its own, which the child would find held for ever.
+        """
+        outbox = self._outbox
+        return outbox.let_go if outbox is not None and outbox.hold() else None
+
     def restart_in_child(self) -> None:
         """Leave everything to the parent process; threads begin with the first use."""
         keep_forever(self._queue)
         self._recovery.abandon()
         if self._outbox is not None:
             self._outbox.abandon()
+        closed = self._closed
         self._furnish()
+        if closed:  # another thread of the parent was at it
+            self._closed = True
+            self._closing.run_here()
 
-    def _end(self, timeout: float, errors: list[BaseException]) -> None:
-        """Do all that has to be done at the end, whatever fails; what failed is in `errors`."""
-        deadline = time.monotonic() + timeout
+    def _waits(self) -> bool:
+        _, _, _, in_flight, backlog, spooled, _, gathering = self._queue.counts()
+        return in_flight + backlog + spooled + gathering > 0
+
+    def _in_own_thread(self) -> bool:
+        outbox = self._outbox
+        return self._delivery.worker.is_current() or (
+            outbox is not None and outbox.worker.is_current()
+        )
+
+    def _end(self) -> None:
+        """Do all that has to be done at the end, whatever fails, and nothing of the program's."""
         outbox = self._outbox
 
         def steps() -> Iterable[Callable[[], object]]:
             yield self._queue.close
-            yield lambda: self._queue.attended and self._drain(deadline)
+            yield lambda: self._queue.attended and self._drain(lambda: self._close_by)
             yield lambda: self._delivery.stop(_THREAD_SECONDS)
             yield self._recovery.close
             yield self._queue.stop_sender
@@ -496,25 +532,53 @@ class EventBus(Publisher):
             if outbox is not None:
                 yield lambda: self._end_outbox(outbox)
             yield lambda: self._queue.give_up_all(KafkaError._DESTROY)
-            yield self._delivery.settle
-            yield lambda: self._delivery.end_futures(
-                "the bus was closed; the event waits in the spool"
-            )
 
         for step in steps():
             try:
                 step()
-            except BaseException as error:  # a signal handler's, too: the rest has to be done
-                errors.append(error)
+            except BaseException as error:  # the rest has to be done
+                self._errors.append(error)
+        lifecycle.closed(self)
+        self._ended.open()
+        if self._nobody_waits:
+            try:
+                self._tell_at_end()
+                self._raise_at_end(None)
+            except DeliveryError as error:
+                self._log.log(logging.ERROR, "%s", error)
+
+    def _await_end(self) -> BaseException | None:
+        """Wait until all is done and told; return what a signal handler has raised meanwhile."""
+        interrupt = None
+        for _ in range(_MOST_INTERRUPTS):
+            try:
+                while not self._ended.wait(_SLICE_SECONDS):
+                    pass
+                self._tell_at_end()
+                break
+            except BaseException as error:
+                interrupt = error
+                self._close_by = 0.0
+        return interrupt
+
+    def _tell_at_end(self) -> None:
+        self._delivery.settle()
+        self._delivery.end_futures("the bus was closed; the event waits in the spool")
+        self._log.speak()
 
     def _end_outbox(self, outbox: Outbox) -> None:
         if outbox.stop(_THREAD_SECONDS):
             outbox.finish()
 
-    def _raise_at_end(self, errors: list[BaseException]) -> None:
+    def _raise_at_end(self, interrupt: BaseException | None) -> None:
+        if not self._end_told.acquire(blocking=False):
+            if interrupt is not None:
+                raise interrupt
+            return
         left = self._outbox.left if self._outbox is not None else 0
         if left:
-            LOGGER.warning(
+            self._log.log(
+                logging.WARNING,
                 "%d events for topic %r at %s wait in spool_dir=%r for the next bus%s",
                 left,
                 self._topic,
@@ -524,28 +588,30 @@ class EventBus(Publisher):
             )
         final = self.stats()
         undelivered = self._delivery_error(final) if final.failed else None
-        for error in errors:
-            if not isinstance(error, Exception):
-                if undelivered is not None:
-                    error.add_note(str(undelivered))
-                raise error
-        for error in errors:
+        for error in self._errors:
             if not isinstance(error, SpoolError):
-                LOGGER.error("closing the bus met an error", exc_info=error)
+                text = "".join(traceback.format_exception(error))
+                self._log.log(logging.ERROR, "closing the bus met an error: %s", text)
+        if interrupt is not None:
+            if undelivered is not None:
+                interrupt.add_note(str(undelivered))
+            raise interrupt
         if undelivered is not None:
             raise undelivered
 
     # ---- Waiting.
 
-    def _drain(self, deadline: float) -> int:
+    def _drain(self, deadline: Callable[[], float]) -> int:
         self._queue.begin_flush()
         try:
             while True:
-                remaining = max(deadline - time.monotonic(), 0.0)
+                remaining = max(deadline() - time.monotonic(), 0.0)
                 waiting = self._queue.await_empty(min(remaining, _SLICE_SECONDS))
-                if not waiting or not remaining:
+                if not waiting or not remaining or self._ended:
                     return waiting
                 if self._delivery.worker.is_current():
+                    if self._closed:
+                        return waiting  # the thread that closes the bus waits for this one
                     self._delivery.turn()  # nobody else would
         finally:
             self._queue.end_flush()
@@ -571,7 +637,7 @@ class EventBus(Publisher):
             # With a spool, what is full is the room in front of the disk: that is soon written.
             if policy == "raise" or now >= deadline or self._spool_error is not None:
                 raise self._full_error()
-            self._queue.await_room(min(deadline - now, _SLICE_SECONDS))
+            self._queue.await_room(number, min(deadline - now, _SLICE_SECONDS))
             outcome = again()
         return 0 if outcome is None else outcome[1]
 
@@ -589,7 +655,7 @@ class EventBus(Publisher):
                     return number
                 if stored is False:
                     raise SpoolError(outbox.error or "the event could not be written to the spool")
-                if self._ended.is_set():
+                if self._ended:
                     raise self._closed_error()
                 if not self._queue.attended:
                     self._attend()
@@ -612,6 +678,13 @@ class EventBus(Publisher):
     ) -> None:
         """Publish an event with headers, durably, or one that found no room."""
         self._take(event, tenant_id, self._headers_of(event, headers))
+
+    def _write_otherwise(self, outcome: _Outcome, cell: tuple[Any, ...]) -> None:
+        """Write a cell that found no room, or the first one."""
+        self._attend()
+        self._until_taken(
+            outcome, lambda: self._queue.write(*cell), lambda: self._queue.drop_cells(cell[0])
+        )
 
     def _take(
         self, event: bytes, tenant_id: str | None, own: RawHeaders | None, wanted: bool = False
@@ -687,18 +760,19 @@ class EventBus(Publisher):
         return SpoolError(self._spool_error or "the event could not be written to the spool")
 
     def _too_large(self, size: int) -> EventTooLargeError:
+        limit, way_out = self._limit()
+        return EventTooLargeError(
+            f"an event of {size:,} bytes with its key and headers does not fit {limit}; split it "
+            f"with Encoder.split(), or {way_out}"
+        )
+
+    def _limit(self) -> tuple[str, str]:
+        """Return what bounds an event, and what to do about it."""
         limit = self._queue.event_limit
         if limit < self._settings.max_event_bytes:
-            return EventTooLargeError(
-                f"an event of {size:,} bytes with its key and headers does not fit the topic's "
-                f"max.message.bytes={limit:,}; split it with Encoder.split(), or raise the topic's "
-                "limit"
-            )
-        return EventTooLargeError(
-            f"an event of {size:,} bytes with its key and headers does not fit "
-            f"max_event_bytes={limit:,}; split it with Encoder.split(), or raise max_event_bytes "
-            "and the broker's message.max.bytes"
-        )
+            return f"the topic's max.message.bytes={limit:,}", "raise the topic's limit"
+        way_out = "raise max_event_bytes and the broker's message.max.bytes"
+        return f"max_event_bytes={limit:,}", way_out
 
     def _room_for_event(self, tenant_id: str) -> int:
         beside = len(tenant_id.encode()) + _MESSAGE_OVERHEAD
@@ -706,10 +780,11 @@ class EventBus(Publisher):
             beside += _CONTRACT_HEADERS
         return max(self._queue.event_limit - beside, 0)
 
-    def _too_large_cell(self, error: ValueError) -> EventTooLargeError:
+    def _too_large_cell(self, error: ValueError, room: int) -> EventTooLargeError:
+        limit, way_out = self._limit()
+        cell = str(error).removeprefix(f"max_bytes: {room}, but ")
         return EventTooLargeError(
-            f"molecules: one does not fit max_event_bytes={self._queue.event_limit:,} beside its "
-            f"key and headers ({error}); raise max_event_bytes and the broker's message.max.bytes"
+            f"{cell}, and beside key and headers {limit} leaves room for {room:,}; {way_out}"
         )
 
     def _full_error(self) -> BusFullError:
@@ -748,16 +823,16 @@ def _message_timeout_of(settings: BusSettings) -> float:
     return 0.0
 
 
-def _check_all(events: list[bytes], tenant_id: str | None) -> None:
-    for index, event in enumerate(events):
-        try:
-            check_event(event, tenant_id)
-        except InvalidEventError as error:
-            raise InvalidEventError(
-                f"events[{index}].{error.field}", error.position, error.reason
-            ) from None
-        except (TypeError, ValueError) as error:
-            raise type(error)(f"events[{index}]: {error}") from None
+def _headers_of_all(events: list[bytes]) -> list[RawHeaders]:
+    made: list[RawHeaders] = []
+    try:
+        for event in events:
+            made.append(message_headers(event))
+    except InvalidEventError as error:
+        raise InvalidEventError(
+            f"events[{len(made)}].{error.field}", error.position, error.reason
+        ) from None
+    return made
 
 
 def _with_accepted(error: BusError, accepted: int) -> BusError:

@@ -10,7 +10,9 @@ import _thread
 import atexit
 import os
 import sys
+import threading
 import time
+from collections.abc import Callable
 from types import BuiltinFunctionType
 from typing import Protocol
 
@@ -21,15 +23,20 @@ __all__ = ["check_threads", "closed", "opened"]
 
 
 class _Bus(Protocol):
-    exit_seconds: float
+    @property
+    def exit_seconds(self) -> float: ...
 
     def close(self, timeout: float) -> None: ...
+
+    def hold_disk(self) -> Callable[[], None] | None: ...
 
     def restart_in_child(self) -> None: ...
 
 
 # Strong references: a bus that its owner forgot to close still has events to deliver.
 _OPEN: set[_Bus] = set()
+# What lets go on whom a fork has held, by the thread that forks.
+_HELD: dict[int, list[Callable[[], None] | None]] = {}
 # The processes of multiprocessing that close their buses at the end; one that was forked inherits
 # the set, but not the promise.
 _FINALIZED_IN: set[int] = set()
@@ -76,6 +83,7 @@ def _close_all() -> None:
     # Together they have the time that the most patient of them asks for.
     buses = tuple(_OPEN)
     deadline = time.monotonic() + max((bus.exit_seconds for bus in buses), default=0.0)
+    interrupt = None
     for bus in buses:
         left = max(deadline - time.monotonic(), 0.0)
         try:
@@ -84,13 +92,34 @@ def _close_all() -> None:
             LOGGER.error("%s", error)
         except Exception:
             LOGGER.exception("an open bus could not be closed at exit")
+        except BaseException as error:  # Ctrl-C: no more waiting, but all have to be closed
+            interrupt = error
+            deadline = 0.0
+    if interrupt is not None:
+        raise interrupt
 
 
-def _after_fork() -> None:
+def _before_fork() -> None:
+    _HELD[threading.get_ident()] = [bus.hold_disk() for bus in tuple(_OPEN)]
+
+
+def _after_fork_in_parent() -> None:
+    for let_go in _HELD.pop(threading.get_ident(), ()):
+        if let_go is not None:
+            let_go()
+
+
+def _after_fork_in_child() -> None:
+    _HELD.clear()
+    _FINALIZED_IN.clear()
     for bus in tuple(_OPEN):
         bus.restart_in_child()
 
 
 atexit.register(_close_all)
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork)
+    os.register_at_fork(
+        before=_before_fork,
+        after_in_parent=_after_fork_in_parent,
+        after_in_child=_after_fork_in_child,
+    )

@@ -1,20 +1,25 @@
 """The way to the disk and back: one thread writes and reads the spool of a bus, and nobody else.
 
 State: all of it is the thread's, until the thread that closes the bus takes over after its end.
-Publishers of a durable bus wait in the queue, so that one commit serves all who wait.
+Publishers of a durable bus wait in the queue, so that one commit serves all who wait. The one lock
+keeps a fork out while SQLite is at work; nobody else waits for it.
 """
 
 from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable
+import time
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from atomwire._native import SendQueue, check_no_lock
 from atomwire.bus.errors import SpoolError
-from atomwire.bus.log import LOGGER, RateLimitedLog
+from atomwire.bus.log import RateLimitedLog
 from atomwire.bus.publish.spool import BEFORE_ALL, Spool, SpooledEvent
-from atomwire.bus.publish.worker import Worker
+from atomwire.bus.publish.worker import Gate, Worker
+from atomwire.bus.settings import BusSettings
 
 __all__ = ["Outbox"]
 
@@ -23,10 +28,13 @@ Row = tuple[int, str, bytes, list[tuple[str, bytes]] | None]
 
 _EVENTS_AT_ONCE = 1_000
 _BYTES_AT_ONCE = 4 * 2**20
+_FEWER_ROWS = 16
 _IDLE_SECONDS = 1.0
-# After trouble with the disk; shorter where publishers wait to hear of it.
-_PAUSE_SECONDS = 0.5
-_DURABLE_PAUSE_SECONDS = 0.05
+# After trouble with the disk, and how long nothing is written then.
+_PAUSE_SECONDS = 0.05
+_STORE_PAUSE_SECONDS = 0.5
+# For what the disk is at when the process forks.
+_HOLD_SECONDS = 2.0
 
 
 class Outbox:
@@ -38,8 +46,8 @@ class Outbox:
         Gives events to write, and takes those that were read back.
     open_spool : Callable[[], Spool]
         Opens the spool, or raises `SpoolError`.
-    durable : bool
-        Whether publishers wait for the disk.
+    settings : BusSettings
+        Whether publishers wait for the disk, and how much is read back at once.
     log : RateLimitedLog
         For trouble with the disk.
 
@@ -55,16 +63,22 @@ class Outbox:
         self,
         queue: SendQueue,
         open_spool: Callable[[], Spool],
-        durable: bool,
+        settings: BusSettings,
         log: RateLimitedLog,
     ) -> None:
         self._queue = queue
         self._open_spool = open_spool
-        self._pause = _DURABLE_PAUSE_SECONDS if durable else _PAUSE_SECONDS
+        # Publishers of a durable bus wait to hear of it.
+        self._store_pause = 0.0 if settings.durable else _STORE_PAUSE_SECONDS
+        self._store_after = 0.0
+        # What is read back has to fit into memory with what the producer has.
+        self._read_events = min(_EVENTS_AT_ONCE, max(settings.queue_size // 2, 1))
+        self._read_bytes = min(_BYTES_AT_ONCE, settings.queue_bytes // 4)
         self._log = log
         self._spool: Spool | None = None
         self._read_up_to = BEFORE_ALL
-        self._stopping = threading.Event()
+        self._stopping = Gate()
+        self._at_disk = threading.RLock()
         self.worker = Worker(self._run, "atomwire-outbox")
         self.error: str | None = None
         self.left = 0
@@ -86,7 +100,7 @@ class Outbox:
 
     def stop(self, seconds: float) -> bool:
         """End the thread, after what publishers wait for; False when the disk holds it."""
-        self._stopping.set()
+        self._stopping.open()
         self._queue.stop_disk()
         return self.worker.join(seconds)
 
@@ -102,14 +116,22 @@ class Outbox:
         if spool is None:
             return
         self._spool = None
-        try:
-            self._remove(spool)
-            self._write_head(spool)
-            while rows := self._queue.take_for_disk(_EVENTS_AT_ONCE, _BYTES_AT_ONCE):
-                self._write_last(spool, rows, in_front=False)
-        finally:
-            self.left = spool.count()
-            spool.close()
+        with self._at_disk:
+            try:
+                self._remove(spool)
+                self._write_head(spool)
+                self._write_tail(spool)
+            finally:
+                self.left = spool.count()
+                spool.close()
+
+    def hold(self) -> bool:
+        """Keep off the disk until `let_go`, for a fork; False when it takes too long."""
+        return self._at_disk.acquire(timeout=_HOLD_SECONDS)
+
+    def let_go(self) -> None:
+        """Go on."""
+        self._at_disk.release()
 
     def abandon(self) -> None:
         """Leave it to the parent process, after a fork."""
@@ -126,39 +148,49 @@ class Outbox:
         """Do what there is to do; True when it is time to end."""
         try:
             if self._spool is None:
-                self.open()
+                with self._at_disk:
+                    self.open()
             store, remove, read, stop = self._queue.await_disk_work(_IDLE_SECONDS)
             spool = self._spool
             if spool is None:
                 return True
-            check_no_lock("using the disk")
-            if store:
-                self._store(spool)
-            elif remove:
-                self._remove(spool)
-            if read:
-                self._read(spool)
-            if not (store or remove or read):
-                self._queue.adopt(spool.adopt(_BYTES_AT_ONCE))
-            self._tell_lost(spool)
-            self.error = None
-            return bool(stop)
+            waits = store and not stop and time.monotonic() < self._store_after
+            with self._at_disk:
+                self._work(spool, store and not waits, remove, read)
+            if not waits:
+                self.error = None
+                return stop
         except SpoolError as error:
             self._complain(error)
         except Exception as error:
-            LOGGER.exception("the spool failed; trying again")
+            self._say("the spool failed; trying again: %s", traceback.format_exc())
             self.error = self.error or str(error)
         # At the end nobody tries again: what could not be written is told.
-        return self._stopping.wait(self._pause)
+        return self._stopping.wait(_PAUSE_SECONDS)
+
+    def _work(self, spool: Spool, store: bool, remove: bool, read: bool) -> None:
+        check_no_lock("using the disk")
+        # What is there is read first: where nothing more can be written, that makes room.
+        if read:
+            self._read(spool)
+        if store:
+            self._store(spool)
+        elif remove:
+            self._remove(spool)
+        elif not read:
+            self._queue.adopt(spool.adopt(_BYTES_AT_ONCE))
+        self._tell_lost(spool)
 
     def _store(self, spool: Spool) -> None:
         rows = self._queue.take_for_disk(_EVENTS_AT_ONCE, _BYTES_AT_ONCE)
         removals = self._queue.take_removals()
         try:
             written = spool.commit(append=_events_of(rows), delete=removals)
-        except BaseException:
+        except BaseException as error:
+            self.error = str(error)  # before publishers are told, who look for it
             self._queue.not_written()
             self._queue.not_removed(removals)
+            self._store_after = time.monotonic() + self._store_pause
             # That makes room where there is none.
             self._remove(spool)
             raise
@@ -167,17 +199,25 @@ class Outbox:
             self._read_up_to = written[kept - 1]
 
     def _remove(self, spool: Spool) -> None:
+        # On a full disk even a deletion has no room but for a few rows at a time.
         removals = self._queue.take_removals()
-        if not removals:
-            return
+        at_once = len(removals)
         try:
-            spool.commit(delete=removals)
+            while removals:
+                try:
+                    spool.commit(delete=removals[:at_once])
+                except SpoolError:
+                    if at_once == 1:
+                        raise
+                    at_once = max(at_once // _FEWER_ROWS, 1)
+                else:
+                    del removals[:at_once]
         except BaseException:
             self._queue.not_removed(removals)
             raise
 
     def _read(self, spool: Spool) -> None:
-        events = spool.read(self._read_up_to, _EVENTS_AT_ONCE, _BYTES_AT_ONCE)
+        events = spool.read(self._read_up_to, self._read_events, self._read_bytes)
         for row, event in events:
             self._queue.read_back(row, *event)
             self._read_up_to = row
@@ -188,31 +228,42 @@ class Outbox:
     # ---- The end.
 
     def _write_head(self, spool: Spool) -> None:
-        # What came back from the producer is older than the rows that wait, so it goes in front of
-        # them: the newest part first.
+        # What came back from the producer is older than the rows that wait, and goes in front.
         if self._queue.head_is_stored():
             return
+        first = spool.rows_in_front(self._queue.head_size())
         while rows := self._queue.take_head_for_disk(_EVENTS_AT_ONCE, _BYTES_AT_ONCE):
-            self._write_last(spool, rows, in_front=True)
+            stored = [row[0] for row in rows if row[0]]
+            with self._not_written_on_error():
+                spool.put_in_front(first, _events_of(rows), stored)
+            self._queue.left_on_disk()
+            first += len(rows)
 
-    def _write_last(self, spool: Spool, rows: list[Row], in_front: bool) -> None:
-        stored = [row[0] for row in rows if row[0]]
+    def _write_tail(self, spool: Spool) -> None:
+        while rows := self._queue.take_for_disk(_EVENTS_AT_ONCE, _BYTES_AT_ONCE):
+            with self._not_written_on_error():
+                spool.commit(append=_events_of(rows))
+            self._queue.left_on_disk()
+
+    @contextmanager
+    def _not_written_on_error(self) -> Iterator[None]:
         try:
-            if in_front:
-                spool.put_in_front(_events_of(rows), stored)
-            else:
-                spool.commit(append=_events_of(rows), delete=stored)
+            yield
         except BaseException:
             self._queue.not_written()
             raise
-        self._queue.left_on_disk()
 
     # ---- Words.
 
+    def _say(self, message: str, *args: object) -> None:
+        # The delivery thread passes it on. A handler of the log may wait for what is to be written,
+        # or have a lock that one who waits for it needs.
+        self._log.later(logging.ERROR, message, *args)
+        self._queue.waken()
+
     def _complain(self, error: SpoolError) -> None:
         self.error = str(error)
-        self._log.log(
-            logging.ERROR,
+        self._say(
             "%s; events wait in memory, and when that is full publishing fails",
             str(error),
         )
@@ -220,8 +271,7 @@ class Outbox:
     def _tell_lost(self, spool: Spool) -> None:
         for lost in spool.take_lost():
             tenant = "an unknown tenant" if lost.tenant_id is None else f"tenant {lost.tenant_id!r}"
-            self._log.log(
-                logging.ERROR,
+            self._say(
                 "the spool has lost %d events of %s: %s",
                 lost.count,
                 tenant,

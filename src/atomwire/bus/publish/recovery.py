@@ -72,7 +72,7 @@ class Recovery:
     make : Callable[[int | None], ProducerSession]
         Makes a producer whose batches fit the topic's limit, where that is known; or raises.
     log : RateLimitedLog
-        For the producer's log lines, and ours.
+        For the producer's log lines, and ours. They wait there until somebody speaks.
     max_event_bytes : int
         Of a batch, as far as the settings are concerned.
 
@@ -93,7 +93,7 @@ class Recovery:
         self._log = log
         self._max_batch = max_event_bytes
         self._topic_limit: int | None = None
-        self._connection = Connection(log)
+        self._connection = Connection(log.later)
         self._session: ProducerSession | None = None
         self._broken = 0
         self._stepping = False
@@ -116,7 +116,7 @@ class Recovery:
             and session is not None
             and session.connected
             and session.topic_known
-            and self._settled() != self._settled_at_failure
+            and self._goes_on()
         )
 
     @property
@@ -150,7 +150,7 @@ class Recovery:
         self._broken = error
 
     def hear(self) -> None:
-        """Log what the producer has to say."""
+        """Keep what the producer has to say for the log."""
         session = self._session
         if session is None:
             return
@@ -158,11 +158,11 @@ class Recovery:
             if is_error:
                 self._connection.on_error(KafkaError(number, text, fatal=fatal))
             elif _EXPECTED_WARNING not in text:
-                self._log.log(_LEVELS[number], "%s %s", facility, text)
+                self._log.later(_LEVELS[number], "%s %s", facility, text)
 
     def step(self) -> None:
         """Go from one state to the next, if it is time."""
-        # A handler of the log that waits for the bus comes here from within.
+        # A finalizer that waits for the bus comes here from within.
         if self._stepping:
             return
         self._stepping = True
@@ -191,6 +191,13 @@ class Recovery:
 
     # ---- Inside.
 
+    def _goes_on(self) -> bool:
+        """Whether something was settled since the last failure, or nothing waits to be."""
+        _, delivered, failed, in_flight, backlog, spooled, *_ = self._queue.counts()
+        return delivered + failed != self._settled_at_failure or not (
+            in_flight or backlog or spooled
+        )
+
     def _settled(self) -> int:
         _, delivered, failed, *_ = self._queue.counts()
         return delivered + failed
@@ -206,19 +213,21 @@ class Recovery:
         self.hear()
         error = KafkaError(self._broken)
         self._reason = self._connection.fatal_reason or reason_of(self._broken)
-        self._log.log(
-            logging.WARNING,
-            "replacing the producer (%s: %s); what it has not delivered is sent again",
-            error.name(),
-            self._reason,
-        )
-        self._let_go(_IN_FLIGHT_SECONDS)
-        self._connection.fatal_reason = None
-        settled = self._settled()
-        if settled != self._settled_before:
-            self._pause = 0.0
-        self._settled_before = self._settled_at_failure = settled
-        self._back_off()
+        try:
+            self._log.later(
+                logging.WARNING,
+                "replacing the producer (%s: %s); what it has not delivered is sent again",
+                error.name(),
+                self._reason,
+            )
+            self._let_go(_IN_FLIGHT_SECONDS)
+            self._connection.fatal_reason = None
+            settled = self._settled()
+            if settled != self._settled_before:
+                self._pause = 0.0
+            self._settled_before = self._settled_at_failure = settled
+        finally:
+            self._back_off()
 
     def _heed_topic_limit(self) -> None:
         session = self._session
@@ -243,7 +252,7 @@ class Recovery:
             session = self._make(self._topic_limit)
         except Exception as error:  # a certificate that is being exchanged, say
             self._reason = str(error)
-            self._log.log(logging.ERROR, "no new producer, trying again: %s", error)
+            self._log.later(logging.ERROR, "no new producer, trying again: %s", error)
             self._back_off()
             return
         if self.state is State.BACKING_OFF:
@@ -252,16 +261,15 @@ class Recovery:
             session.end(_END_SECONDS)
 
     def _let_go(self, seconds: float) -> None:
-        session = self._session
+        self._reason = self.reason
+        session, self._session = self._session, None
         self._queue.detach()
         if session is None:
             return
-        self._reason = self.reason
-        self._session = None
         if not session.drain(seconds, _PURGE_SECONDS):
-            self._log.log(logging.ERROR, "librdkafka has not given all events back")
+            self._log.later(logging.ERROR, "librdkafka has not given all events back")
         lost = self._queue.settle_returned()
         if lost:
-            self._log.log(logging.ERROR, "the outcome of %d events was never reported", lost)
+            self._log.later(logging.ERROR, "the outcome of %d events was never reported", lost)
         if not session.end(_END_SECONDS):
             keep_forever(session)

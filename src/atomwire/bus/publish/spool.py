@@ -122,8 +122,20 @@ class Spool:
             self._begin_anew()
             return self._commit(append, delete)
 
-    def put_in_front(self, events: Sequence[SpooledEvent], delete: Sequence[int] = ()) -> None:
-        """Delete rows and put events in front of all others, in one transaction.
+    def rows_in_front(self, events: int) -> int:
+        """Return the first of so many rows in front of all others, for `put_in_front`."""
+        with self._errors_named():
+            end = self._table.first_row()
+        if end - events <= 0 < end:
+            end = 0  # row 0 is the queue's word for an event that is not on the disk
+        return end - events
+
+    def put_in_front(
+        self, first: int, events: Sequence[SpooledEvent], delete: Sequence[int] = ()
+    ) -> None:
+        """Delete rows and write events as the rows from `first` on, in one transaction.
+
+        The rows lie in front of those that were there when `rows_in_front` was asked.
 
         Raises
         ------
@@ -131,9 +143,9 @@ class Spool:
             As `commit` does.
         """
         with self._errors_named():
-            first = self._table.first_row() - len(events)
-            self._is_in_doubt = True
+            self._settle_doubt()
             rows = range(first, first + len(events))
+            self._is_in_doubt = True
             self._held -= self._table.write(list(zip(rows, events, strict=True)), delete)
             self._held += len(events)
             self._is_in_doubt = False
@@ -252,8 +264,7 @@ class Spool:
         self._has_damaged_pages = False
 
     def _commit(self, append: Sequence[SpooledEvent], delete: Sequence[int]) -> list[int]:
-        if self._is_in_doubt:
-            self._last, self._held = self._table.last_row(), self._table.count()
+        self._settle_doubt()
         # An exception may come at any point, from outside too: then the file is asked.
         self._is_in_doubt = True
         rows = list(range(self._last + 1, self._last + 1 + len(append)))
@@ -264,6 +275,10 @@ class Spool:
         if rows:
             self._file.note_written(self._last)
         return rows
+
+    def _settle_doubt(self) -> None:
+        if self._is_in_doubt:
+            self._last, self._held = self._table.last_row(), self._table.count()
 
     def _pass_over(self, unreadable: Unreadable) -> None:
         self._has_damaged_pages |= unreadable.in_pages

@@ -158,8 +158,7 @@ class SpoolFile:
         assert self._descriptor is not None
         # Without room for it a lost end is not noticed, and that is all.
         with contextlib.suppress(OSError):
-            os.lseek(self._descriptor, 0, os.SEEK_SET)
-            os.write(self._descriptor, b"%020d\n" % row)
+            os.pwrite(self._descriptor, b"%020d\n" % row, 0)
 
     def release(self) -> None:
         """Let another process have it."""

@@ -33,7 +33,7 @@ _LOGGED_PAGE_BYTES = _PAGE_BYTES + 32
 # Each thing appended or deleted may split or join pages beside it.
 _PAGES_A_CHANGE = 3
 # The log is written back to the file before it grows past this.
-_LOG_BYTES = 8 * 2**20
+_LOG_BYTES = 32 * 2**20
 # Room for what one transaction may log at most, whatever it deletes.
 _LOG_RESERVE_BYTES = 256 * 2**20
 # For a program that looks into the file: the bus's thread does not wait longer.
@@ -164,6 +164,8 @@ class Table:
         self._database = database
         self._log = path.with_name(path.name + "-wal")
         self._most_log = _LOG_RESERVE_BYTES
+        self._logged_at_most: int | None = None  # so that its size is not asked for each time
+        self._failed = False
         self.is_blank = False
         self.is_current = False
 
@@ -323,11 +325,15 @@ class Table:
         """Delete rows and append others, all or nothing; return how many were deleted."""
         rows = [_row_of(number, event) for number, event in append]
         self._keep_log_small(sum(map(_bytes_of, rows)), len(rows) + len(delete))
+        deleted = 0
+        self._failed = True
         with self._transaction():
-            deleted = self._database.executemany(
-                "DELETE FROM events WHERE number = ?", ((number,) for number in delete)
-            ).rowcount
+            if delete:
+                deleted = self._database.executemany(
+                    "DELETE FROM events WHERE number = ?", ((number,) for number in delete)
+                ).rowcount
             self._database.executemany("INSERT INTO events VALUES (?, ?, ?, ?, ?)", rows)
+        self._failed = False
         return max(deleted, 0)
 
     def go_on_after(self, row: int) -> None:
@@ -347,13 +353,25 @@ class Table:
     def _keep_log_small(self, size: int, changes: int) -> None:
         pages = 2 * size // _PAGE_BYTES + _PAGES_A_CHANGE * changes + 8
         needed = pages * _LOGGED_PAGE_BYTES
-        if self._logged() and self._logged() + needed > min(_LOG_BYTES, self._most_log):
-            # The whole log, so that its file is as large as what is in it.
-            self._run("PRAGMA wal_checkpoint(TRUNCATE)")
-            if self._logged() and self._logged() + needed > self._most_log:
-                raise sqlite3.OperationalError(
-                    "its log has reached its size, and another program's reading holds it"
-                )
+        if self._failed:
+            # It may be the log that has no room to grow. What is in it may find room in the file.
+            with contextlib.suppress(sqlite3.OperationalError):
+                self._run("PRAGMA wal_checkpoint(TRUNCATE)")
+            self._logged_at_most = None
+        bound = min(_LOG_BYTES, self._most_log)
+        logged = self._logged_at_most
+        if logged is None or logged + needed > bound:
+            logged = self._logged()
+            if logged and logged + needed > bound:
+                # The whole log, so that its file is as large as what is in it.
+                self._logged_at_most = None
+                self._run("PRAGMA wal_checkpoint(TRUNCATE)")
+                logged = self._logged()
+                if logged and logged + needed > self._most_log:
+                    raise sqlite3.OperationalError(
+                        "its log has reached its size, and another program's reading holds it"
+                    )
+        self._logged_at_most = logged + needed
 
     def _logged(self) -> int:
         try:
@@ -431,7 +449,7 @@ class Table:
 def _connect(name: str, uri: bool = False) -> sqlite3.Connection:
     # Threads take turns: the bus opens it, its thread uses it.
     database = sqlite3.connect(
-        name, _BUSY_SECONDS, isolation_level=None, check_same_thread=False, uri=uri
+        name, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False, uri=uri
     )
     # Text is decoded after its checksum was compared.
     database.text_factory = bytes

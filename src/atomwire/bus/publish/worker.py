@@ -1,15 +1,47 @@
-"""A thread of a bus."""
+"""A thread of a bus, and the gate at which others wait for its end.
+
+Neither has a lock that anybody waits for: who asks may be a signal handler, or a finalizer, in the
+middle of the same call. `threading.Event` has one.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections.abc import Callable
 
-__all__ = ["Worker"]
+__all__ = ["Gate", "Worker"]
+
+
+class Gate:
+    """Shut at first, then open for good; it may be opened and awaited inside itself."""
+
+    def __init__(self) -> None:
+        self._is_open = False
+        self._bolt = threading.Lock()
+        self._bolt.acquire()
+
+    def __bool__(self) -> bool:
+        return self._is_open
+
+    def open(self) -> None:
+        """Let everybody pass."""
+        self._is_open = True
+        self._pass_on()
+
+    def wait(self, seconds: float) -> bool:
+        """Wait until it is open, or the time is over; return whether it is open."""
+        if not self._is_open and self._bolt.acquire(timeout=seconds):
+            self._pass_on()
+        return self._is_open
+
+    def _pass_on(self) -> None:
+        with contextlib.suppress(RuntimeError):  # the bolt is drawn already
+            self._bolt.release()
 
 
 class Worker:
-    """A thread that begins once, whoever asks for it, and however many do so at a time.
+    """Does something once, whoever asks for it, and however many do so at a time.
 
     Parameters
     ----------
@@ -22,37 +54,45 @@ class Worker:
     def __init__(self, run: Callable[[], None], name: str) -> None:
         self._run = run
         self._name = name
-        # Taken by the one that begins it, and kept. Nobody waits for it: who asks may be a signal
-        # handler in the middle of this.
-        self._begun = threading.Lock()
-        self._thread: threading.Thread | None = None
+        self._begun = False
+        # Taken by the thread that does it, and kept.
+        self._taken = threading.Lock()
+        self._thread = 0
+        self._ended = Gate()
 
     def begin(self) -> None:
-        """Begin, unless it has begun.
+        """Begin in a thread, unless it has begun.
+
+        Everybody who asks brings a thread, and the first that runs is it. So nobody relies on
+        another who was interrupted before the thread was there.
 
         Raises
         ------
         RuntimeError
             The system has no thread to give. The next call may have more luck.
         """
-        if not self._begun.acquire(blocking=False):
+        if self._begun:
             return
-        thread = threading.Thread(target=self._run, name=self._name, daemon=True)
+        threading.Thread(target=self.run_here, name=self._name, daemon=True).start()
+        self._begun = True
+
+    def run_here(self) -> None:
+        """Do it in the caller's thread, unless it has begun."""
+        if not self._taken.acquire(blocking=False):
+            return
+        self._thread = threading.get_ident()
         try:
-            thread.start()
-        except BaseException:
-            self._begun.release()
-            raise
-        self._thread = thread
+            self._run()
+        finally:
+            self._thread = 0
+            self._ended.open()
 
     def is_current(self) -> bool:
         """Whether the caller is this thread."""
-        return self._thread is threading.current_thread()
+        return self._thread == threading.get_ident()
 
     def join(self, seconds: float) -> bool:
-        """Wait for its end; True when it has ended, has not begun, or is the caller itself."""
-        thread = self._thread
-        if thread is None or self.is_current():
+        """Wait for its end; True when it has ended, will never begin, or is the caller itself."""
+        if self._taken.acquire(blocking=False):
             return True
-        thread.join(seconds)
-        return not thread.is_alive()
+        return self.is_current() or self._ended.wait(seconds)

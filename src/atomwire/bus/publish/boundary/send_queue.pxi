@@ -79,8 +79,8 @@ cdef class SendQueue:
         Returns
         -------
         (verdict, number, size)
-            The verdict is 0 when the event was taken; its number, or the size of one that is too
-            large.
+            The verdict is 0 when the event was taken; its number, or what `await_room` wants; the
+            size of one that is too large.
         """
         cdef HeaderList own
         cdef EventView view
@@ -106,7 +106,7 @@ cdef class SendQueue:
 
     def write(self, str tenant_id not None, coordinate_hash, value, timestamp, security_mask,
               user_id, region):
-        """Take one cell; return None, or (verdict, 0, size) when it was not taken."""
+        """Take one cell; return None, or (verdict, number, size) when it was not taken."""
         cdef Cell cell
         cdef Label label
         cdef Outcome outcome
@@ -121,7 +121,7 @@ cdef class SendQueue:
         outcome = self.queue.write(label, cell)
         if outcome.verdict == Verdict.taken:
             return None
-        return <int>outcome.verdict, 0, outcome.size
+        return <int>outcome.verdict, outcome.number, outcome.size
 
     def drop(self):
         """Count an event that found no room and is not wanted then."""
@@ -149,11 +149,11 @@ cdef class SendQueue:
         """Take an event that is not on the disk yet, whose publisher is the disk's writer itself."""
         self.queue.accept_unstored(number)
 
-    def await_room(self, double seconds):
-        """Wait until there may be room, or the time is over."""
+    def await_room(self, int64_t number, double seconds):
+        """Wait until room came since the outcome that had this number, or the time is over."""
         cdef int64_t nanoseconds = <int64_t>(seconds * 1e9)
         with nogil:
-            self.queue.await_room(nanoseconds)
+            self.queue.await_room(number, nanoseconds)
 
     def begin_flush(self):
         """Send without lingering until `end_flush`."""
@@ -280,7 +280,7 @@ cdef class SendQueue:
         return self.rows_of(events)
 
     def take_head_for_disk(self, size_t most, int64_t most_bytes):
-        """Return the newest events in front of the disk, as `take_for_disk` does."""
+        """Return the oldest events in front of the disk, as `take_for_disk` does."""
         cdef vector[NativeEvent*] events
         self.queue.take_head_for_disk(most, most_bytes, events)
         return self.rows_of(events)
@@ -360,6 +360,10 @@ cdef class SendQueue:
         """Whether all that goes next is on the disk as well."""
         return self.queue.head_is_stored()
 
+    def head_size(self):
+        """Return how many events go next, in front of the disk."""
+        return self.queue.head_size()
+
     def give_up_all(self, int error):
         """Give up what is in memory only."""
         self.queue.give_up_all(error)
@@ -398,6 +402,22 @@ def check_event(event, str tenant_id=None):
     """Check an event's envelope as publishing does; raise what it raises."""
     cdef EventView view
     read_event(event, tenant_id, view)
+
+
+def check_events(list events not None, str tenant_id=None):
+    """Check the envelopes of many; the error names the event by its index."""
+    cdef EventView view
+    cdef Py_ssize_t index = 0
+    try:
+        for event in events:
+            read_event(event, tenant_id, view)
+            index += 1
+    except InvalidEventError as error:
+        raise InvalidEventError(
+            f"events[{index}].{error.field}", error.position, error.reason
+        ) from None
+    except (TypeError, ValueError) as error:
+        raise type(error)(f"events[{index}]: {error}") from None
 
 
 cdef int fill_headers(HeaderList& to, list headers) except -1:
