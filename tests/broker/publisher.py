@@ -10,6 +10,7 @@ import json
 import os
 import resource
 import select
+import signal
 import subprocess
 import sys
 import threading
@@ -80,6 +81,10 @@ class Publisher:
         self._end()
         assert self._process.returncode == 0
 
+    def give_room(self) -> None:
+        """Take the bound of `file_bytes` away."""
+        self._process.send_signal(signal.SIGUSR1)
+
     def __enter__(self) -> Self:
         return self
 
@@ -125,7 +130,11 @@ class Publisher:
 
 def main(brokers: str, topic: str, settings: str, file_bytes: str) -> None:
     if int(file_bytes):
-        resource.setrlimit(resource.RLIMIT_FSIZE, (int(file_bytes), int(file_bytes)))
+        _, most = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (int(file_bytes), most))
+        signal.signal(
+            signal.SIGUSR1, lambda *_: resource.setrlimit(resource.RLIMIT_FSIZE, (most, most))
+        )
     bus = EventBus(brokers, topic, **json.loads(settings))
     encoders = {f"tenant-{n}": atomwire.Encoder(f"tenant-{n}") for n in range(_TENANTS)}
     number = 0

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -46,6 +48,28 @@ def test_every_event_once_and_in_order(
     for encoder_number in range(20):
         mine = [e for e in arrived if atomwire.peek_tenant_id(e) == f"tenant-{encoder_number}"]
         assert mine == events[encoder_number :: len(encoders)]
+
+
+@pytest.mark.parametrize("mode", ["plain", "spool", "durable"])
+def test_an_event_ahead_of_time_costs_its_batch_nothing(
+    brokers: str, new_topic: NewTopicOf, tmp_path: Path, mode: str
+) -> None:
+    """The broker refuses messages that are more than an hour ahead, with all of their batch."""
+    topic = new_topic(brokers, partitions=1)
+    ahead = time.time_ns() + 2 * 3_600 * 10**9
+    encoder = atomwire.Encoder("acme")
+    events = [encoder.cell(n, 1.0, timestamp=ahead if n == 25 else None) for n in range(51)]
+    spool = {} if mode == "plain" else {"spool_dir": tmp_path}
+    with EventBus(brokers, topic, linger_ms=100, durable=mode == "durable", **spool) as bus:
+        bus.publish_many(events[:50])
+        for number in range(10):
+            bus.write("other", number, 1.0, timestamp=ahead)
+        bus.publish(events[50])
+        assert bus.flush(60) == 0
+        assert bus.stats().failed == 0
+    with closing(EventConsumer(brokers, topic, f"{topic}-group")) as consumer:
+        arrived = _collect(consumer, bus.stats().delivered)
+    assert [e for e in arrived if atomwire.peek_tenant_id(e) == "acme"] == events
 
 
 def test_message_is_as_the_contract_has_it(brokers: str, new_topic: NewTopicOf) -> None:

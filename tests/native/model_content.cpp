@@ -12,14 +12,19 @@ using namespace atomwire;
 
 constexpr uint32_t kNoRoot = 0xFFFFFFFF;  // no event begins like that
 constexpr size_t kIdAt = 8;
+// Their hashes are taken for negative numbers and for positive ones.
+constexpr std::string_view kNames = "a0b1c2";
+static_assert(kNames.size() == kOldTenant + 1);
 
 }  // namespace
 
-std::string tenant_name(int tenant) { return std::string(1, static_cast<char>('a' + tenant)); }
+std::string tenant_name(int tenant) { return std::string(1, kNames[tenant]); }
 
 int tenant_of(std::string_view name) {
-  CHECK(name.size() == 1 && name[0] >= 'a' && name[0] <= 'a' + kOldTenant);
-  return name[0] - 'a';
+  CHECK(name.size() == 1);
+  const size_t tenant = kNames.find(name[0]);
+  CHECK(tenant != std::string_view::npos);
+  return static_cast<int>(tenant);
 }
 
 std::string content_of(Id id, size_t size) {

@@ -192,7 +192,7 @@ CONTAINER = """
     resource.setrlimit(resource.RLIMIT_AS, (now + 300_000_000,) * 2)
     before = most()
     full = 0
-    for _ in range(1_000):
+    for _ in range(700):
         try:
             bus.publish(large)
         except BusError:

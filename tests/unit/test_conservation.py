@@ -103,7 +103,7 @@ def test_with_a_broker_through_failures_and_the_end(embedded_broker, settings):
         with work(bus):
             for _ in range(3):
                 before = bus.stats().delivered
-                assert eventually(lambda before=before: bus.stats().delivered > before + 300)
+                assert eventually(lambda before=before: bus.stats().delivered > before + 100)
                 fail(bus)
             bus.flush(0.3)
             with suppress(DeliveryError):

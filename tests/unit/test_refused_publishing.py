@@ -95,6 +95,20 @@ def test_a_large_event_between_gathered_cells_leaves_them_alone(embedded_broker)
     bus.close()
 
 
+@pytest.mark.parametrize("mode", ["plain", "headers", "spool", "durable"])
+def test_a_large_one_of_many_says_so_and_those_before_it_are_taken(embedded_broker, tmp_path, mode):
+    settings = {"spool_dir": tmp_path} if mode in ("spool", "durable") else {}
+    settings |= {"durable": mode == "durable", "headers": mode == "headers"}
+    large = encode("acme", Molecules(list(range(100)), numeric_value=1.0))
+    published = [event(number=n) for n in range(20)]
+    address = embedded_broker.bootstrap_servers
+    with EventBus(address, TOPIC, max_event_bytes=1_000, **settings) as bus:
+        with pytest.raises(EventTooLargeError, match="max_event_bytes=1,000") as caught:
+            bus.publish_many([*published, large, event()])
+        assert caught.value.accepted == 20
+    assert by_tenant(read(embedded_broker, 20)) == {"acme": published}
+
+
 def test_molecules_too_large_say_which_setting_and_how_many_were_taken(away):
     bus = EventBus(away, TOPIC, max_event_bytes=1_000)
     texts = ["short"] * 5 + ["x" * 1_000] + ["short"]

@@ -70,7 +70,7 @@ NO_DESCRIPTOR = """
     import resource, sys
     from atomwire.bus import BusError, DeliveryError, EventBus
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    for free in range(40):
+    for free in range(0, 40, 2):
         # Beside those of the interpreter.
         resource.setrlimit(resource.RLIMIT_NOFILE, (3 + free, hard))
         try:

@@ -260,7 +260,9 @@ class EventBus(Publisher):
             try:
                 event = next(parts, None)
             except ValueError as error:
-                raise _with_accepted(self._too_large_cell(error, room), accepted) from None
+                too_large = self._too_large_cell(error, room)
+                too_large.accepted = accepted
+                raise too_large from None
             if event is None:
                 return
             try:
@@ -701,6 +703,7 @@ class EventBus(Publisher):
         self._attend()
         numbers: list[int] = []
         stored = 0
+        refused: tuple[int, int, int] | None = None
         try:
             for index, event in enumerate(events):
                 headers = None if own is None else own[index]
@@ -714,7 +717,8 @@ class EventBus(Publisher):
                     numbers.append(outcome[1])
                     continue
                 if outcome[0] != FULL:
-                    break  # those before it were refused, or the bus was closed
+                    refused = outcome
+                    break  # those before it are waited for
                 numbers.append(
                     self._until_taken(
                         outcome,
@@ -726,14 +730,14 @@ class EventBus(Publisher):
             for number in numbers[stored:]:
                 self._await_disk(number)
                 stored += 1
+            if refused is not None:
+                self._refuse(refused[0], refused[2])
         except BaseException as error:
             for number in numbers[stored:]:
                 self._queue.withdraw(number)
             if isinstance(error, PublishError):
                 error.accepted = stored
             raise
-        if stored < len(events):
-            raise _with_accepted(self._closed_or_refused(), stored)
         return stored
 
     # ---- Words.
@@ -753,11 +757,6 @@ class EventBus(Publisher):
 
     def _closed_error(self) -> BusClosedError:
         return BusClosedError(f"the bus to topic {self._topic!r} is closed; open a new EventBus")
-
-    def _closed_or_refused(self) -> BusError:
-        if self._closed:
-            return self._closed_error()
-        return SpoolError(self._spool_error or "the event could not be written to the spool")
 
     def _too_large(self, size: int) -> EventTooLargeError:
         limit, way_out = self._limit()
@@ -833,12 +832,6 @@ def _headers_of_all(events: list[bytes]) -> list[RawHeaders]:
             f"events[{len(made)}].{error.field}", error.position, error.reason
         ) from None
     return made
-
-
-def _with_accepted(error: BusError, accepted: int) -> BusError:
-    if isinstance(error, PublishError):
-        error.accepted = accepted
-    return error
 
 
 def _check_timeout(timeout: float) -> None:
