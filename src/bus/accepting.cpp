@@ -15,9 +15,8 @@ constexpr uint64_t kGatherBytes = uint64_t{1} << 16;
 constexpr int64_t kRoomForDisk = 10'000;
 // librdkafka's own queue is without bound here; should it be full all the same, that is no failure.
 constexpr int kQueueFull = -184;
-constexpr int kTooLarge = 10;
 // Buffers given back by a call that makes a new one.
-constexpr unsigned kGivenBackAtOnce = 2;
+constexpr unsigned kGivenBackByCall = 2;
 constexpr int64_t kNanosecondsPerMillisecond = 1'000'000;
 
 uint64_t size_of_headers(const HeaderList& headers) noexcept {
@@ -186,7 +185,7 @@ SendQueue::Given SendQueue::give(const Message& message, const Mark& mark, int64
     return Given::taken;
   }
   if (numbered.marked) marks_.erase(numbered.sequence);
-  if (error == kQueueFull || error == kTooLarge) return Given::no_room;
+  if (error == kQueueFull || error == kMessageTooLarge) return Given::no_room;
   break_session(error);
   return Given::broken;
 }
@@ -225,7 +224,7 @@ Outcome SendQueue::find_buffer(const Label& label, Gathering::Place& place) noex
   if (!gathering_.find(label, place)) {
     const int64_t now = settings_.steady();
     // Who is forgotten before the linger is over has its next cell sent at once, and that is all.
-    if (is_crowded()) gathering_.give_back(now + 1, kGivenBackAtOnce);
+    if (is_crowded()) gathering_.give_back(now + 1, kGivenBackByCall);
     if (!gathering_.make(label, now - settings_.linger - 1, place)) return {Verdict::no_memory};
   }
   if (place->has_label(label)) return {};
@@ -272,6 +271,9 @@ Outcome SendQueue::begin_gathering(const Cell& cell, Gathering::Place place) noe
 }
 
 Outcome SendQueue::flush_cells(Gathering::Place place, bool force) noexcept {
+  // Nothing is encoded for which there is no room anyway.
+  const int64_t least = cost_of(0, place->tenant().size());
+  if (!force && !(direct() && room_in_flight(least)) && !room_in_backlog(least)) return full();
   const int64_t now = settings_.unix_time();
   EventPointer event(new (std::nothrow) Event);
   if (event == nullptr || !place->make_event(now, event->bytes)) return {Verdict::no_memory};
@@ -310,7 +312,11 @@ void SendQueue::drop() noexcept {
 void SendQueue::drop_cells(std::string_view tenant) noexcept {
   Guard guard(mutex_);
   Gathering::Place place;
-  if (gathering_.find_with_cells(tenant, place)) gathering_.clear(place, settings_.steady());
+  // Room may have come meanwhile.
+  if (gathering_.find_with_cells(tenant, place) &&
+      flush_cells(place, /*force=*/false).verdict != Verdict::taken) {
+    gathering_.clear(place, settings_.steady());
+  }
   ++counts_.dropped;
 }
 

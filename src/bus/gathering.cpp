@@ -15,10 +15,11 @@ int64_t bytes_of_cell(const Cell& cell) noexcept {
 
 bool Gathering::find(const Label& label, Place& place) noexcept {
   const std::string_view tenant(label.tenant.data, label.tenant.size);
-  if (latest_ == quiet_.end() || latest_->tenant() != tenant) {
+  if (!has_latest_ || latest_->tenant() != tenant) {
     const auto found = places_.find(tenant);
     if (found == places_.end()) return false;
     latest_ = found->second;
+    has_latest_ = true;
   }
   place = latest_;
   return true;
@@ -34,6 +35,7 @@ bool Gathering::make(const Label& label, int64_t last, Place& place) noexcept {
       places_.emplace(place->tenant(), place);
       bytes_ += kTenantBytes;
       latest_ = place;
+      has_latest_ = true;
       return true;
     }
     quiet_.pop_front();
@@ -75,7 +77,7 @@ void Gathering::clear(Place place, int64_t now) noexcept {
 
 void Gathering::give_back(int64_t time, unsigned most) noexcept {
   while (most-- > 0 && !quiet_.empty() && quiet_.front().last < time) {
-    if (latest_ == quiet_.begin()) latest_ = quiet_.end();
+    if (has_latest_ && &*latest_ == &quiet_.front()) has_latest_ = false;
     places_.erase(quiet_.front().tenant());
     quiet_.pop_front();
     bytes_ -= kTenantBytes;

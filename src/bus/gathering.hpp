@@ -43,7 +43,8 @@ class Gathering {
   std::list<TenantBuffer> quiet_;      // without, by the time of the last event
   // The keys lie in the buffers.
   std::unordered_map<std::string_view, Place> places_;
-  Place latest_ = quiet_.end();  // whom the last cell was for: mostly the next one is for him too
+  Place latest_;  // whom the last cell was for: mostly the next one is for him too
+  bool has_latest_ = false;
   int64_t cells_ = 0;
   int64_t bytes_ = 0;
 };

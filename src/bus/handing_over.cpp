@@ -18,7 +18,7 @@ constexpr int kFlushMilliseconds = 10;
 constexpr size_t kMostGivenUp = 1'000;
 // Tenants whose failures are counted by name.
 constexpr size_t kMostTenants = 10'000;
-constexpr unsigned kGivenBackAtOnce = 64;
+constexpr unsigned kGivenBackByLook = 64;
 
 }  // namespace
 
@@ -52,7 +52,7 @@ int64_t SendQueue::send_due() noexcept {
 
 bool SendQueue::send_due_cells(int64_t now, int64_t& next) noexcept {
   Guard guard(mutex_);
-  gathering_.give_back(now - settings_.linger, kGivenBackAtOnce);
+  gathering_.give_back(now - settings_.linger, kGivenBackByLook);
   next = now + kFarAhead;
   int64_t last = 0;
   if (gathering_.quietest(last)) next = last + settings_.linger + kMillisecond;
@@ -81,8 +81,6 @@ Event* SendQueue::next_for_outlet() noexcept {
   Event* const event = backlog_.next(settings_.durable);
   if (event == nullptr) return nullptr;
   if (event->suspect) return counts_.in_flight == 0 ? event : nullptr;
-  // Nothing that waits for its publisher's disk goes before it is there.
-  if (event->awaited) return nullptr;
   if (!starts_.all_begun() && starts_.is_beginning(starts_.of(event->tenant))) {
     // What it waits for is not to linger.
     send_now_ = true;
@@ -209,6 +207,7 @@ int64_t SendQueue::settle_returned() noexcept {
   marks_.clear();
   alone_ = false;
   backlog_.order_returned();
+  if (sender_waits_ && settings_.expire_after > 0) sender_.notify_one();
   room_came();
   return never_reported;
 }

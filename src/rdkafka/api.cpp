@@ -81,7 +81,10 @@ const char* load(const char* path) noexcept {
   ATOMWIRE_FIND(config_entry_name, "rd_kafka_ConfigEntry_name");
   ATOMWIRE_FIND(config_entry_value, "rd_kafka_ConfigEntry_value");
 #undef ATOMWIRE_FIND
-  library = found;
+  // Once: from then on other threads call through it.
+  static bool loaded = false;  // the callers take turns
+  if (!loaded) library = found;
+  loaded = true;
   return nullptr;
 }
 

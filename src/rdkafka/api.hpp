@@ -121,7 +121,7 @@ struct Api {
 // The process's one librdkafka; usable once `load` has returned null.
 const Api& api() noexcept;
 
-// Finds the library that the module at `path`, which is loaded already, is linked with. Returns the
+// One call at a time. Finds the library that the module at `path`, which is loaded already, is linked with. Returns the
 // name of what is missing, null when all is there.
 const char* load(const char* path) noexcept;
 

@@ -55,7 +55,6 @@ bool has_no_broker(std::string_view statistics) noexcept {
 Failure failure_of(const Message& message) {
   Failure failure;
   failure.sequence = sequence_of(message.opaque);
-  failure.marked = marked_of(message.opaque);
   failure.error = message.error;
   failure.key = copy(message.key, message.key_length);
   failure.value = copy(message.payload, message.length);

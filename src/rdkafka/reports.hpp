@@ -19,7 +19,6 @@ struct Acknowledged {
 // has forgotten by now.
 struct Failure {
   int64_t sequence = 0;
-  bool marked = false;
   int error = 0;
   std::string key;
   std::string value;

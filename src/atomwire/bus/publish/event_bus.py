@@ -189,8 +189,9 @@ class EventBus(Publisher):
     ) -> None:
         """Write one cell and return at once.
 
-        A cell after a quiet spell goes out at once. While cells of its tenant keep coming, those
-        within `linger_ms` become one event. A tenant's cells and events keep the order of the
+        A cell after a quiet spell goes to the producer at once, and waits for others there,
+        `linger_ms` at most. While cells of its tenant keep coming, those within `linger_ms` become
+        one event. A tenant's cells and events keep the order of the
         calls.
 
         Parameters
@@ -565,7 +566,10 @@ class EventBus(Publisher):
 
     def _tell_at_end(self) -> None:
         self._delivery.settle()
-        self._delivery.end_futures("the bus was closed; the event waits in the spool")
+        what = (
+            "its outcome is not known" if self._outbox is None else "the event waits in the spool"
+        )
+        self._delivery.end_futures(f"the bus was closed; {what}")
         self._log.speak()
 
     def _end_outbox(self, outbox: Outbox) -> None:
@@ -652,12 +656,13 @@ class EventBus(Publisher):
             return number
         try:
             while True:
+                ended = bool(self._ended)  # before the look: what was stored until then is seen
                 stored = self._queue.await_stored(number, _SLICE_SECONDS)
                 if stored:
                     return number
                 if stored is False:
                     raise SpoolError(outbox.error or "the event could not be written to the spool")
-                if self._ended:
+                if ended:
                     raise self._closed_error()
                 if not self._queue.attended:
                     self._attend()

@@ -100,7 +100,9 @@ def _close_all() -> None:
 
 
 def _before_fork() -> None:
-    _HELD[threading.get_ident()] = [bus.hold_disk() for bus in tuple(_OPEN)]
+    held = _HELD[threading.get_ident()] = []
+    for bus in tuple(_OPEN):  # known one by one: a signal handler may raise in between
+        held.append(bus.hold_disk())
 
 
 def _after_fork_in_parent() -> None:

@@ -12,7 +12,7 @@ import threading
 import time
 import traceback
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from atomwire._native import SendQueue, check_no_lock
 from atomwire.bus.errors import SpoolError
@@ -118,7 +118,8 @@ class Outbox:
         self._spool = None
         with self._at_disk:
             try:
-                self._remove(spool)
+                with suppress(SpoolError):  # those rows are sent once more, and that is all
+                    self._remove(spool)
                 self._write_head(spool)
                 self._write_tail(spool)
             finally:
@@ -149,7 +150,7 @@ class Outbox:
         try:
             if self._spool is None:
                 with self._at_disk:
-                    self.open()
+                    self._open_again()
             store, remove, read, stop = self._queue.await_disk_work(_IDLE_SECONDS)
             spool = self._spool
             if spool is None:
@@ -167,6 +168,14 @@ class Outbox:
             self.error = self.error or str(error)
         # At the end nobody tries again: what could not be written is told.
         return self._stopping.wait(_PAUSE_SECONDS)
+
+    def _open_again(self) -> None:
+        try:
+            self.open()
+        except BaseException as error:
+            self.error = str(error)  # before publishers are told, who look for it
+            self._queue.not_written()
+            raise
 
     def _work(self, spool: Spool, store: bool, remove: bool, read: bool) -> None:
         check_no_lock("using the disk")

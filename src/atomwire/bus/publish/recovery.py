@@ -211,13 +211,11 @@ class Recovery:
     def _replace(self) -> None:
         self.state = State.REPLACING
         self.hear()
-        error = KafkaError(self._broken)
         self._reason = self._connection.fatal_reason or reason_of(self._broken)
         try:
             self._log.later(
                 logging.WARNING,
-                "replacing the producer (%s: %s); what it has not delivered is sent again",
-                error.name(),
+                "replacing the producer (%s); what it has not delivered is sent again",
                 self._reason,
             )
             self._let_go(_IN_FLIGHT_SECONDS)
@@ -237,9 +235,11 @@ class Recovery:
             return
         self._topic_limit = limit
         self.state = State.REPLACING
-        self._let_go(_IN_FLIGHT_SECONDS)
-        self._pause = 0.0
-        self._back_off()
+        try:
+            self._let_go(_IN_FLIGHT_SECONDS)
+        finally:
+            self._pause = 0.0
+            self._back_off()
 
     def _back_off(self) -> None:
         self._not_before = time.monotonic() + self._pause

@@ -147,7 +147,7 @@ cdef extern from "send_queue.hpp" namespace "atomwire::bus" nogil:
         cbool stop
 
     cdef cppclass NativeQueue "atomwire::bus::SendQueue":
-        NativeQueue(QueueSettings)
+        NativeQueue(QueueSettings) except +
         Outcome publish(const EventView&, int64_t)
         Outcome write(const Label&, const Cell&)
         void drop()
@@ -160,7 +160,6 @@ cdef extern from "send_queue.hpp" namespace "atomwire::bus" nogil:
         void end_flush()
         int64_t await_empty(int64_t)
         Counts counts()
-        void set_topic_limit(uint64_t)
         uint64_t event_limit()
         void attach(shared_ptr[Outlet])
         void detach()
@@ -190,7 +189,7 @@ cdef extern from "send_queue.hpp" namespace "atomwire::bus" nogil:
 
 cdef extern from "sender.hpp" namespace "atomwire::bus" nogil:
     cdef cppclass Sender:
-        Sender(NativeQueue&)
+        Sender(NativeQueue&) except +
         cbool start()
         void stop()
 
@@ -201,7 +200,6 @@ cdef extern from "producer_session.hpp" namespace "atomwire::bus" nogil:
         cbool set(const char*, const char*)
         cbool open(const char*)
         const char* problem()
-        void send_now(int)
         cbool drain(int, int)
         void take_notices(vector[Notice]&)
         cbool connected()

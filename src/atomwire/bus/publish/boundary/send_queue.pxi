@@ -182,10 +182,6 @@ cdef class SendQueue:
         """Bytes that a message may have: `max_event_bytes`, or the topic's limit."""
         return self.queue.event_limit()
 
-    def set_topic_limit(self, uint64_t limit):
-        """Learn the topic's limit."""
-        self.queue.set_topic_limit(limit)
-
     # ---- For the delivery thread.
 
     def start_sender(self):
