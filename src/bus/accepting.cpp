@@ -312,11 +312,7 @@ void SendQueue::drop() noexcept {
 void SendQueue::drop_cells(std::string_view tenant) noexcept {
   Guard guard(mutex_);
   Gathering::Place place;
-  // Room may have come meanwhile.
-  if (gathering_.find_with_cells(tenant, place) &&
-      flush_cells(place, /*force=*/false).verdict != Verdict::taken) {
-    gathering_.clear(place, settings_.steady());
-  }
+  if (gathering_.find_with_cells(tenant, place)) gathering_.clear(place, settings_.steady());
   ++counts_.dropped;
 }
 

@@ -122,7 +122,6 @@ class Producer final : public Outlet {
     if (failed) {
       rdkafka::Failure failure;
       failure.sequence = sent.sequence;
-      failure.marked = sent.marked;
       failure.error = random_.chance(50) ? kPurged : kUnauthorised;
       failure.key = std::move(sent.tenant);
       failure.value = std::move(sent.bytes);

@@ -17,6 +17,7 @@ constexpr int64_t kReadAtOnce = 4;
 constexpr int64_t kLargest = 3'200;  // an event with all that it costs
 constexpr int64_t kMessageOverhead = 64;
 constexpr int64_t kHeaderOverhead = 20;
+constexpr uint64_t kAroundCell = 500;  // what an event of one cell has beside its text, at most
 
 int64_t now = 0;
 
@@ -242,6 +243,10 @@ void Life::write() {
   cells.push_back(id);
   const Outcome outcome = queue_->write(label, cell_of(id, text));
   if (outcome.verdict == Verdict::full) note_full(outcome);
+  // Only what is too large alone: the cells before it are no reason.
+  if (outcome.verdict == Verdict::too_large) {
+    CHECK(text.size() + kAroundCell > queue_->event_limit());
+  }
   const int64_t left = still_gathering(tenant);
   const auto count = static_cast<int64_t>(cells.size());
   if (outcome.verdict != Verdict::taken) {

@@ -55,7 +55,6 @@ Sent Partition::take_newest() {
 rdkafka::Failure failure_of(Sent&& sent, int error) {
   rdkafka::Failure failure;
   failure.sequence = sent.sequence;
-  failure.marked = sent.marked;
   failure.error = error;
   failure.key = std::move(sent.tenant);
   failure.value = std::move(sent.bytes);

@@ -36,6 +36,7 @@ install --force-reinstall --no-deps . # and the package anew, whatever was there
 [ $# -gt 0 ] || set -- -q tests --ignore=tests/native --ignore=tests/interop --ignore=tests/broker \
   --ignore=tests/leak --ignore=tests/unit/test_fork.py --ignore=tests/unit/test_exit.py \
   --ignore=tests/unit/test_gevent.py --ignore=tests/unit/test_reentry.py \
+  --ignore=tests/unit/test_bounds.py \
   --ignore-glob='tests/unit/test_cli_*' \
   --deselect=tests/unit/test_damage.py::test_every_value_of_every_byte
 # Python never gives all its memory back, so leaks are looked for elsewhere (tests/leak).

@@ -184,6 +184,8 @@ def test_what_waits_on_the_disk_is_not_in_memory_too(away, embedded_broker, tmp_
 
 # The bus's own settings, in a container that has little room beside them.
 CONTAINER = """
+    import ctypes
+    ctypes.CDLL(None).mallopt(-8, 1)  # arenas reserve address space that nobody uses
     large = encode("acme", Molecules([1], text_commentary="x" * 440_000))
     spool = {} if sys.argv[2] == "plain" else {"spool_dir": sys.argv[3]}
     bus = EventBus(sys.argv[1], "cells", durable=sys.argv[2] == "durable", **spool)

@@ -123,7 +123,7 @@ def test_a_full_disk_is_told_and_loses_nothing(away, tmp_path, caplog):
     assert eventually(lambda: bus._outbox.error is not None)
     assert not bus.healthy()
     assert bus.stats().accepted == 1_000
-    assert any("full" in line for line in caplog.messages)
+    assert eventually(lambda: any("full" in line for line in caplog.messages))
     with pytest.raises(DeliveryError, match="full") as caught:
         bus.close(timeout=0)
     stats = bus.stats()

@@ -573,8 +573,14 @@ class EventBus(Publisher):
         self._log.speak()
 
     def _end_outbox(self, outbox: Outbox) -> None:
-        if outbox.stop(_THREAD_SECONDS):
-            outbox.finish()
+        before = -1
+        while not outbox.stop(_THREAD_SECONDS):
+            # It may be slow, where others keep the interpreter; it is stuck when nothing moves.
+            waiting = self._queue.counts()[4]
+            if waiting == before:
+                return
+            before = waiting
+        outbox.finish()
 
     def _raise_at_end(self, interrupt: BaseException | None) -> None:
         if not self._end_told.acquire(blocking=False):

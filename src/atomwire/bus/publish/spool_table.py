@@ -9,8 +9,9 @@ import zlib
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, Self
+from typing import Any, Literal, NamedTuple, Self, TypeVar
 
 __all__ = ["Chunk", "NumberedEvent", "Reader", "SpooledEvent", "Table", "Unreadable", "is_damage"]
 
@@ -41,8 +42,12 @@ _BUSY_SECONDS = 0.2
 # Failed looks into a damaged file, after which a range is given up as a whole.
 _MOST_PROBES = 10_000
 _LAST_POSSIBLE = 2**63 - 1
+_ROWS_A_STATEMENT = 500
 # Below every row: those put in front of others may be negative.
 BEFORE_ALL = -(2**62)
+
+
+_T = TypeVar("_T")
 
 
 class SpooledEvent(NamedTuple):
@@ -328,11 +333,14 @@ class Table:
         deleted = 0
         self._failed = True
         with self._transaction():
-            if delete:
-                deleted = self._database.executemany(
-                    "DELETE FROM events WHERE number = ?", ((number,) for number in delete)
-                ).rowcount
-            self._database.executemany("INSERT INTO events VALUES (?, ?, ?, ?, ?)", rows)
+            for numbers in _parts(delete):
+                marks = ", ".join("?" * len(numbers))
+                query = f"DELETE FROM events WHERE number IN ({marks})"  # noqa: S608
+                deleted += self._database.execute(query, numbers).rowcount
+            for part in _parts(rows):
+                marks = ", ".join(["(?, ?, ?, ?, ?)"] * len(part))
+                query = f"INSERT INTO events VALUES {marks}"  # noqa: S608
+                self._database.execute(query, list(chain.from_iterable(part)))
         self._failed = False
         return max(deleted, 0)
 
@@ -457,6 +465,13 @@ def _connect(name: str, uri: bool = False) -> sqlite3.Connection:
 
 
 _Row = tuple[int, str, bytes, str | None, int]
+
+
+def _parts(rows: Sequence[_T]) -> Iterator[Sequence[_T]]:
+    # Python gives the interpreter's lock away for each statement, and where others are busy it gets
+    # it back after milliseconds: a statement for each row would take seconds.
+    for start in range(0, len(rows), _ROWS_A_STATEMENT):
+        yield rows[start : start + _ROWS_A_STATEMENT]
 
 
 def _row_of(number: int, event: SpooledEvent) -> _Row:

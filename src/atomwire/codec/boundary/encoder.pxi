@@ -67,9 +67,11 @@ cdef class Encoder:
         """
         cdef Cell cell
         cdef MoleculePlan plan
+        cdef MoleculeColumns columns
         cdef int64_t now = unix_nanoseconds()
         fill_cell(cell, coordinate_hash, value, timestamp, security_mask)
-        prepare_plan(plan, columns_of_cell(cell), self.head.size())
+        columns = columns_of_cell(cell)  # the plan looks at them until it is written
+        prepare_plan(plan, columns, self.head.size())
         return self.stamp(plan, 1, now, cell.timestamp if cell.has_timestamp else now)
 
     def molecules(self, molecules):
