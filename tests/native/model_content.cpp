@@ -18,7 +18,7 @@ static_assert(kNames.size() == kOldTenant + 1);
 
 }  // namespace
 
-std::string tenant_name(int tenant) { return std::string(1, kNames[tenant]); }
+std::string tenant_name(int tenant) { return std::string(1, kNames[static_cast<size_t>(tenant)]); }
 
 int tenant_of(std::string_view name) {
   CHECK(name.size() == 1);
