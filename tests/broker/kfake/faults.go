@@ -60,16 +60,13 @@ type controlled struct {
 func (c *controlled) Hits() int { return int(c.hits.Load()) }
 func (c *controlled) Remove()   { c.removed.Store(true) }
 
-// kfake runs one control at a time.
+// A control stays when it is over: kfake passes over the one behind a control that it removes, and the
+// request that another fault waits for would get through.
 func control(cluster *kfake.Cluster, key kmsg.Key, order command, handle handler) *controlled {
 	state := &controlled{}
 	state.left.Store(int64(order.Count))
 	cluster.ControlKey(int16(key), func(request kmsg.Request) (kmsg.Response, error, bool) {
-		if state.removed.Load() || state.left.Load() == 0 {
-			cluster.DropControl()
-			return nil, nil, false
-		}
-		if !order.chooses(request) {
+		if state.removed.Load() || state.left.Load() == 0 || !order.chooses(request) {
 			return nil, nil, false
 		}
 		cluster.KeepControl()
