@@ -39,9 +39,12 @@ template <typename Accessor>
 using Value = std::remove_cv_t<
     std::remove_reference_t<decltype((std::declval<const Molecule&>().*std::declval<Accessor>())())>>;
 
-static_assert(std::is_same_v<Value<decltype(&Molecule::numeric_value)>, double>);
-static_assert(std::is_same_v<Value<decltype(&Molecule::date_value)>, int64_t>);
-static_assert(std::is_same_v<Value<decltype(&Molecule::boolean_value)>, bool>);
+// A cell's value is present or absent; a builder that took a zero for absent would lose zeros.
+template <typename T>
+using Optional = flatbuffers::Optional<T>;
+static_assert(std::is_same_v<Value<decltype(&Molecule::numeric_value)>, Optional<double>>);
+static_assert(std::is_same_v<Value<decltype(&Molecule::date_value)>, Optional<int64_t>>);
+static_assert(std::is_same_v<Value<decltype(&Molecule::boolean_value)>, Optional<bool>>);
 static_assert(std::is_same_v<Value<decltype(&Molecule::timestamp)>, int64_t>);
 static_assert(std::is_same_v<Value<decltype(&Molecule::security_mask)>, uint64_t>);
 static_assert(std::is_same_v<decltype(std::declval<const Event&>().timestamp()), int64_t>);

@@ -31,6 +31,8 @@ class Language(NamedTuple):
     build: Callable[[Path], list[str]]
     forces_defaults: bool = True
     keeps_nan: bool = True
+    # Java's generated code leaves out an optional scalar's zero unless defaults are forced.
+    writes_zero_values: bool = True
     fast: bool = False
 
 
@@ -133,7 +135,7 @@ LANGUAGES = (
     Language("cpp", ("cmake",), build_cpp, fast=True),
     Language("rust", ("cargo",), build_rust, fast=True),
     Language("go", ("go",), build_go, forces_defaults=False),
-    Language("java", ("java", "javac", "mvn"), build_java),
+    Language("java", ("java", "javac", "mvn"), build_java, writes_zero_values=False),
     Language("javascript", ("node", "npm"), build_javascript, keeps_nan=False),
     Language("python", (), build_python),
 )

@@ -259,7 +259,21 @@ def row_line(row: Row) -> str:
 
 
 def without_defaults(event: Event) -> Event:
-    """Return what is left when a builder leaves out scalars equal to their default."""
+    """Return what is left when a builder leaves out scalars equal to their default.
+
+    A cell's value has no default: its zero, false and epoch are written.
+    """
+    if event.rows is None:
+        return event
+    rows = [
+        row._replace(timestamp=row.timestamp or None, security_mask=row.security_mask or None)
+        for row in event.rows
+    ]
+    return event._replace(rows=rows)
+
+
+def without_zero_values(event: Event) -> Event:
+    """Return what is left when a builder leaves out a cell's zero, false or epoch too."""
     if event.rows is None:
         return event
     rows = [
@@ -267,8 +281,6 @@ def without_defaults(event: Event) -> Event:
             numeric_value=None if row.numeric_value in NUMBER_BITS[:2] else row.numeric_value,
             date_value=row.date_value or None,
             boolean_value=row.boolean_value or None,
-            timestamp=row.timestamp or None,
-            security_mask=row.security_mask or None,
         )
         for row in event.rows
     ]

@@ -172,6 +172,12 @@ bool has(const OfficialMolecule& molecule, flatbuffers::voffset_t slot) {
 }
 
 template <typename T>
+void same_optional(const flatbuffers::Optional<T>& found, bool present, T expected) {
+  CHECK(found.has_value() == present);
+  if (present) CHECK(*found == expected);
+}
+
+template <typename T>
 void same_integer(const OfficialMolecule& molecule, flatbuffers::voffset_t slot, T found,
                   const Scalars& expected, uint64_t row) {
   CHECK(has(molecule, slot) == expected.present(row));
@@ -207,19 +213,20 @@ struct Case {
     CHECK(found.coordinate_hash() != nullptr && found.coordinate_hash()->size() == kHashBytes);
     CHECK(std::memcmp(found.coordinate_hash()->data(), hashes.at(row), kHashBytes) == 0);
 
-    CHECK(has(found, OfficialMolecule::VT_NUMERIC_VALUE) == wide[0].present(row));
+    CHECK(found.numeric_value().has_value() == wide[0].present(row));
     if (wide[0].present(row)) {
-      const double number = found.numeric_value();
+      const double number = *found.numeric_value();
       const double expected = wide[0].value<double>(row);
       const bool same_bits = std::memcmp(&number, &expected, sizeof number) == 0;
       CHECK(same_bits || (std::isnan(number) && std::isnan(expected) &&
                           wide[0].column.kind == Kind::f32));
     }
-    same_integer(found, OfficialMolecule::VT_DATE_VALUE, found.date_value(), wide[1], row);
+    const bool dated = wide[1].present(row);
+    same_optional(found.date_value(), dated, dated ? wide[1].value<int64_t>(row) : 0);
     same_integer(found, OfficialMolecule::VT_TIMESTAMP, found.timestamp(), wide[2], row);
     same_integer(found, OfficialMolecule::VT_SECURITY_MASK, found.security_mask(), wide[3], row);
-    CHECK(has(found, OfficialMolecule::VT_BOOLEAN_VALUE) == boolean.present(row));
-    CHECK(found.boolean_value() == (boolean.present(row) && *boolean.values.at(row) != 0));
+    const bool judged = boolean.present(row);
+    same_optional(found.boolean_value(), judged, judged && *boolean.values.at(row) != 0);
     same(found.text_commentary(), texts[0].at(row));
     same(found.error_value(), texts[1].at(row));
   }

@@ -29,6 +29,7 @@ EVENTS = {
             Cell(0, 0.0, "", 0, False, "", 0, 0),
             Cell(1, numeric_value=0.0),
             Cell(2, boolean_value=False),
+            Cell(3, date_value=0),
         ),
         timestamp=0,
         type=0,
@@ -55,6 +56,7 @@ WRITERS = {
     ),
     "official, strings shared": functools.partial(official.write, share_strings=True),
     "official, fields unordered": functools.partial(official.write, shuffle=7),
+    "official, before optional values": functools.partial(official.write, older=True),
 }
 
 

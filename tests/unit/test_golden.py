@@ -43,24 +43,28 @@ def test_peeks_read_what_the_official_reader_reads(name, writer):
     assert [int(low) | int(high) << 64 for low, high in found] == hashes
 
 
+VALUES = ("numeric_value", "date_value", "boolean_value")
+ABOUT_THE_CELL = ("timestamp", "security_mask")
+
+
 @pytest.mark.parametrize("name", golden.EVENTS)
-def test_forced_defaults_are_set_and_omitted_ones_are_not(name):
-    # The golden events hold zeros, which the official builder leaves out unless told otherwise.
-    fields = golden.EVENTS[name]
-    forced = atomwire.decode(golden.golden(name, "official, defaults forced"))
-    assert cells.comparable(forced.molecules) == cells.comparable(fields.molecules or ())
-    plain = atomwire.decode(golden.golden(name, "official"))
-    without_zeros = [
-        each._replace(
-            numeric_value=each.numeric_value or None,
-            date_value=each.date_value or None,
-            boolean_value=each.boolean_value or None,
-            timestamp=each.timestamp or None,
-            security_mask=each.security_mask or None,
-        )
-        for each in fields.molecules or ()
+@pytest.mark.parametrize(
+    ("writer", "left_out"),
+    [
+        ("official, defaults forced", ()),
+        ("official", ABOUT_THE_CELL),
+        ("official, before optional values", (*VALUES, *ABOUT_THE_CELL)),
+    ],
+)
+def test_zeros_that_are_written_are_set_and_omitted_ones_are_not(name, writer, left_out):
+    # A zero, a false and the epoch as a value are written; those from before the optional values
+    # left them out, as every builder leaves out the zeros of what has a default.
+    rows = [
+        each._replace(**{field: getattr(each, field) or None for field in left_out})
+        for each in golden.EVENTS[name].molecules or ()
     ]
-    assert cells.comparable(plain.molecules) == cells.comparable(without_zeros)
+    found = atomwire.decode(golden.golden(name, writer)).molecules
+    assert cells.comparable(found) == cells.comparable(rows)
 
 
 @pytest.mark.parametrize(("name", "writer"), golden.ALL)

@@ -23,6 +23,7 @@ WRITERS = {
     "official, defaults forced": "forced",
     "official, vtables unshared": "unshared",
     "official, fields unordered": "unordered",
+    "official, before optional values": "older",
 }
 KEYSTROKE = golden.golden("a keystroke", "atomwire")
 ROOT = patch.root(KEYSTROKE)

@@ -41,26 +41,29 @@ void append_text(std::string& line, const flatbuffers::String* text) {
 
 void append_molecule(std::string& line, const FlatMolecule& molecule) {
   const auto& table = reinterpret_cast<const flatbuffers::Table&>(molecule);
-  const auto scalar = [&](flatbuffers::voffset_t slot, const std::string& text) {
-    line += table.CheckField(slot) ? text : "-";
+  const auto scalar = [&](bool present, const std::string& text) {
+    line += present ? text : "-";
     line += ',';
   };
   append_hex(line, molecule.coordinate_hash()->data(), molecule.coordinate_hash()->size());
   line += ',';
   uint64_t bits = 0;
-  const double number = molecule.numeric_value();
+  const double number = molecule.numeric_value().value_or(0);
   std::memcpy(&bits, &number, sizeof bits);
   char hex[17];
   std::snprintf(hex, sizeof hex, "%016" PRIx64, bits);
-  scalar(FlatMolecule::VT_NUMERIC_VALUE, hex);
+  scalar(molecule.numeric_value().has_value(), hex);
   append_text(line, molecule.text_commentary());
   line += ',';
-  scalar(FlatMolecule::VT_DATE_VALUE, std::to_string(molecule.date_value()));
-  scalar(FlatMolecule::VT_BOOLEAN_VALUE, molecule.boolean_value() ? "1" : "0");
+  const auto date = molecule.date_value();
+  scalar(date.has_value(), std::to_string(date.value_or(0)));
+  const auto truth = molecule.boolean_value();
+  scalar(truth.has_value(), truth.value_or(false) ? "1" : "0");
   append_text(line, molecule.error_value());
   line += ',';
-  scalar(FlatMolecule::VT_TIMESTAMP, std::to_string(molecule.timestamp()));
-  scalar(FlatMolecule::VT_SECURITY_MASK, std::to_string(molecule.security_mask()));
+  scalar(table.CheckField(FlatMolecule::VT_TIMESTAMP), std::to_string(molecule.timestamp()));
+  scalar(table.CheckField(FlatMolecule::VT_SECURITY_MASK),
+         std::to_string(molecule.security_mask()));
   line.pop_back();
 }
 

@@ -33,16 +33,22 @@ func moleculeLine(molecule *v1.FlatMolecule) string {
 		}
 		return value
 	}
-	truth := "0"
-	if molecule.BooleanValue() {
-		truth = "1"
+	number, date, truth := "-", "-", "-"
+	if value := molecule.NumericValue(); value != nil {
+		number = fmt.Sprintf("%016x", math.Float64bits(*value))
+	}
+	if value := molecule.DateValue(); value != nil {
+		date = strconv.FormatInt(*value, 10)
+	}
+	if value := molecule.BooleanValue(); value != nil {
+		truth = map[bool]string{false: "0", true: "1"}[*value]
 	}
 	return strings.Join([]string{
 		hex.EncodeToString(molecule.CoordinateHashBytes()),
-		scalar(1, fmt.Sprintf("%016x", math.Float64bits(molecule.NumericValue()))),
+		number,
 		text(molecule.TextCommentary()),
-		scalar(3, strconv.FormatInt(molecule.DateValue(), 10)),
-		scalar(4, truth),
+		date,
+		truth,
 		text(molecule.ErrorValue()),
 		scalar(6, strconv.FormatInt(molecule.Timestamp(), 10)),
 		scalar(7, strconv.FormatUint(molecule.SecurityMask(), 10)),

@@ -36,10 +36,10 @@ public final class Main {
     return String.join(
         ",",
         HEX.formatHex(hash),
-        scalar(molecule, 1, HEX.toHexDigits(bits)),
+        molecule.hasNumericValue() ? HEX.toHexDigits(bits) : "-",
         text(molecule.textCommentary()),
-        scalar(molecule, 3, Long.toString(molecule.dateValue())),
-        scalar(molecule, 4, molecule.booleanValue() ? "1" : "0"),
+        molecule.hasDateValue() ? Long.toString(molecule.dateValue()) : "-",
+        molecule.hasBooleanValue() ? (molecule.booleanValue() ? "1" : "0") : "-",
         text(molecule.errorValue()),
         scalar(molecule, 6, Long.toString(molecule.timestamp())),
         scalar(molecule, 7, Long.toUnsignedString(molecule.securityMask())));

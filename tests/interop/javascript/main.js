@@ -22,15 +22,17 @@ function numberOf(word) {
   return bits.getFloat64(0);
 }
 
+const optional = (value, format) => (value === null ? '-' : format(value));
+
 function moleculeLine(molecule) {
   const scalar = (field, value) =>
     molecule.bb.__offset(molecule.bb_pos, 4 + 2 * field) === 0 ? '-' : value;
   return [
     hex(molecule.coordinateHashArray()),
-    scalar(1, numberHex(molecule.numericValue())),
+    optional(molecule.numericValue(), numberHex),
     text(molecule.textCommentary()),
-    scalar(3, molecule.dateValue()),
-    scalar(4, molecule.booleanValue() ? 1 : 0),
+    optional(molecule.dateValue(), String),
+    optional(molecule.booleanValue(), Number),
     text(molecule.errorValue()),
     scalar(6, molecule.timestamp()),
     scalar(7, molecule.securityMask()),

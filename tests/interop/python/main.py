@@ -21,6 +21,10 @@ def text(value):
     return "-" if value is None else "=" + value.hex()
 
 
+def optional(value, form):
+    return "-" if value is None else form(value)
+
+
 def molecule_line(molecule):
     def scalar(field, value):
         return str(value) if molecule._tab.Offset(4 + 2 * field) else "-"
@@ -28,10 +32,10 @@ def molecule_line(molecule):
     return ",".join(
         (
             bytes(map(molecule.CoordinateHash, range(molecule.CoordinateHashLength()))).hex(),
-            scalar(1, struct.pack(">d", molecule.NumericValue()).hex()),
+            optional(molecule.NumericValue(), lambda number: struct.pack(">d", number).hex()),
             text(molecule.TextCommentary()),
-            scalar(3, molecule.DateValue()),
-            scalar(4, int(molecule.BooleanValue())),
+            optional(molecule.DateValue(), str),
+            optional(molecule.BooleanValue(), lambda truth: str(int(truth))),
             text(molecule.ErrorValue()),
             scalar(6, molecule.Timestamp()),
             scalar(7, molecule.SecurityMask()),

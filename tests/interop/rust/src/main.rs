@@ -29,6 +29,10 @@ fn push_text(line: &mut String, text: Option<&str>) {
     }
 }
 
+fn optional<T>(value: Option<T>, form: impl Fn(T) -> String) -> String {
+    value.map_or("-".to_string(), form)
+}
+
 fn push_molecule(line: &mut String, molecule: &FlatMolecule) {
     let vtable = molecule._tab.vtable();
     let scalar = |slot: VOffsetT, text: String| match vtable.get(slot) {
@@ -36,18 +40,12 @@ fn push_molecule(line: &mut String, molecule: &FlatMolecule) {
         _ => text,
     };
     push_hex(line, molecule.coordinate_hash().unwrap().bytes());
-    let number = format!("{:016x}", molecule.numeric_value().to_bits());
-    write!(line, ",{},", scalar(FlatMolecule::VT_NUMERIC_VALUE, number)).unwrap();
+    let number = optional(molecule.numeric_value(), |value| format!("{:016x}", value.to_bits()));
+    write!(line, ",{number},").unwrap();
     push_text(line, molecule.text_commentary());
-    let date = molecule.date_value().to_string();
-    let truth = (molecule.boolean_value() as u8).to_string();
-    write!(
-        line,
-        ",{},{},",
-        scalar(FlatMolecule::VT_DATE_VALUE, date),
-        scalar(FlatMolecule::VT_BOOLEAN_VALUE, truth)
-    )
-    .unwrap();
+    let date = optional(molecule.date_value(), |value| value.to_string());
+    let truth = optional(molecule.boolean_value(), |value| (value as u8).to_string());
+    write!(line, ",{date},{truth},").unwrap();
     push_text(line, molecule.error_value());
     let timestamp = molecule.timestamp().to_string();
     let mask = molecule.security_mask().to_string();
