@@ -41,6 +41,7 @@ include "codec/boundary/encoder.pxi"
 include "bus/publish/boundary/declarations.pxi"
 include "bus/publish/boundary/send_queue.pxi"
 include "bus/publish/boundary/producer_session.pxi"
+include "bus/boundary/mock_cluster.pxi"
 
 EVENT_TYPE_UNKNOWN = EventType_UNKNOWN
 EVENT_TYPE_MOLECULE_WRITE = EventType_MOLECULE_WRITE

@@ -17,9 +17,13 @@ const Api& api() noexcept { return library; }
 
 const char* load(const char*) noexcept { return "a system with dlopen"; }
 
+void* find_function(const char*) noexcept { return nullptr; }
+
 #else
 
 namespace {
+
+void* library_module = nullptr;
 
 template <typename Function>
 bool find(void* module, const char* name, Function& function) noexcept {
@@ -83,9 +87,16 @@ const char* load(const char* path) noexcept {
 #undef ATOMWIRE_FIND
   // Once: from then on other threads call through it.
   static bool loaded = false;  // the callers take turns
-  if (!loaded) library = found;
+  if (!loaded) {
+    library = found;
+    library_module = module;
+  }
   loaded = true;
   return nullptr;
+}
+
+void* find_function(const char* name) noexcept {
+  return library_module == nullptr ? nullptr : dlsym(library_module, name);
 }
 
 #endif

@@ -125,4 +125,7 @@ const Api& api() noexcept;
 // name of what is missing, null when all is there.
 const char* load(const char* path) noexcept;
 
+// Any other function of that library, once it is loaded; null when it lacks it.
+void* find_function(const char* name) noexcept;
+
 }  // namespace atomwire::rdkafka

@@ -1,11 +1,13 @@
 // Holds what src/rdkafka/api.hpp declares by hand against librdkafka's own header. Compiling is the
 // test.
 #include <librdkafka/rdkafka.h>
+#include <librdkafka/rdkafka_mock.h>
 
 #include <cstddef>
 #include <type_traits>
 
 #include "api.hpp"
+#include "mock_cluster.hpp"
 
 namespace {
 
@@ -13,7 +15,7 @@ namespace {
 template <typename T>
 struct Passed {
   using type = std::conditional_t<
-      std::is_enum_v<T>, int,
+      std::is_enum_v<T>, std::conditional_t<std::is_const_v<T>, const int, int>,
       std::conditional_t<std::is_class_v<T>,
                          std::conditional_t<std::is_const_v<T>, const void, void>, T>>;
 };
@@ -80,6 +82,25 @@ ATOMWIRE_SAME(config_resource_error, rd_kafka_ConfigResource_error);
 ATOMWIRE_SAME(config_resource_configs, rd_kafka_ConfigResource_configs);
 ATOMWIRE_SAME(config_entry_name, rd_kafka_ConfigEntry_name);
 ATOMWIRE_SAME(config_entry_value, rd_kafka_ConfigEntry_value);
+
+using atomwire::rdkafka::MockApi;
+
+#define ATOMWIRE_SAME_MOCK(member, function)                                                     \
+  static_assert(std::is_same_v<Passed<decltype(MockApi::member)>::type,                          \
+                               Passed<decltype(&function)>::type>,                               \
+                #function)
+ATOMWIRE_SAME_MOCK(cluster_new, rd_kafka_mock_cluster_new);
+ATOMWIRE_SAME_MOCK(cluster_destroy, rd_kafka_mock_cluster_destroy);
+ATOMWIRE_SAME_MOCK(cluster_bootstraps, rd_kafka_mock_cluster_bootstraps);
+ATOMWIRE_SAME_MOCK(topic_create, rd_kafka_mock_topic_create);
+ATOMWIRE_SAME_MOCK(broker_set_down, rd_kafka_mock_broker_set_down);
+ATOMWIRE_SAME_MOCK(broker_set_up, rd_kafka_mock_broker_set_up);
+ATOMWIRE_SAME_MOCK(broker_set_rtt, rd_kafka_mock_broker_set_rtt);
+ATOMWIRE_SAME_MOCK(push_request_errors, rd_kafka_mock_push_request_errors_array);
+ATOMWIRE_SAME_MOCK(clear_request_errors, rd_kafka_mock_clear_request_errors);
+#if RD_KAFKA_VERSION >= 0x020600ff
+ATOMWIRE_SAME_MOCK(group_initial_rebalance_delay, rd_kafka_mock_group_initial_rebalance_delay_ms);
+#endif
 
 #define ATOMWIRE_METADATA(ours, theirs, member, their_member)                                    \
   static_assert(offsetof(atomwire::rdkafka::ours, member) == offsetof(theirs, their_member),     \

@@ -88,6 +88,13 @@ def test_a_topic_can_be_created_first():
         assert "cells" in client(broker).list_topics(timeout=30).topics
 
 
+def test_a_topic_has_the_partitions_that_were_asked_for():
+    with EmbeddedBroker() as broker:
+        broker.create_topic("cells", partitions=7)
+        broker.create_topic("cells")  # is there, and stays as it is
+        assert len(client(broker).list_topics("cells", timeout=30).topics["cells"].partitions) == 7
+
+
 def test_it_needs_a_node():
     with pytest.raises(ValueError, match="nodes=0"):
         EmbeddedBroker(nodes=0)

@@ -15,6 +15,18 @@ def missing_from(str path not None):
     return None if name is NULL else name.decode()
 
 
+cdef int load_librdkafka() except -1:
+    import confluent_kafka.cimpl
+
+    missing = missing_from(confluent_kafka.cimpl.__file__)
+    if missing is not None:
+        raise ImportError(
+            f"no {missing} in confluent-kafka {confluent_kafka.__version__}: the bus needs one "
+            "that is linked with librdkafka dynamically, as its wheels are"
+        )
+    return 0
+
+
 def keep_forever(thing):
     """Never let `thing` be destroyed: after a fork it is half of what it was."""
     Py_INCREF(thing)
@@ -51,14 +63,7 @@ cdef class ProducerSession:
     cdef SendQueue queue
 
     def __cinit__(self, SendQueue queue not None, dict properties not None, str topic not None):
-        import confluent_kafka.cimpl
-
-        missing = missing_from(confluent_kafka.cimpl.__file__)
-        if missing is not None:
-            raise ImportError(
-                f"no {missing} in confluent-kafka {confluent_kafka.__version__}: the bus needs one "
-                "that is linked with librdkafka dynamically, as its wheels are"
-            )
+        load_librdkafka()
         self.queue = queue
         self.session = make_shared[NativeSession](queue.queue[0])
         for name, value in properties.items():
