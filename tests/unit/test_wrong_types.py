@@ -2,6 +2,7 @@
 
 import re
 
+import numpy as np
 import pytest
 
 import atomwire
@@ -72,3 +73,24 @@ def test_what_is_shown_is_short():
         Encoder("acme").cell(1, 10**10_000)
     with pytest.raises(ValueError, match=r"^coordinate_hash: <int> does not fit into 128 bits$"):
         Encoder("acme").cell(10**10_000, 1.5)
+
+
+DURATION = np.timedelta64(5, "ns")  # an integer by its class
+
+
+@pytest.mark.parametrize(
+    ("name", "call"),
+    [
+        ("timestamp", lambda: atomwire.encode("acme", type=4, timestamp=DURATION)),
+        ("coordinate_hash", lambda: atomwire.Encoder("acme").cell(DURATION, 1)),
+        ("value", lambda: atomwire.Encoder("acme").cell(1, DURATION)),
+        ("security_mask", lambda: atomwire.Encoder("acme").cell(1, 1, security_mask=DURATION)),
+        ("coordinate_hash", lambda: Molecules([DURATION])),
+        ("security_mask", lambda: Molecules([1], security_mask=[DURATION])),
+        ("timestamp", lambda: Molecules([1], timestamp=[DURATION])),
+        ("index", lambda: Molecules([1, 2])[DURATION]),
+    ],
+)
+def test_a_duration_of_numpy_is_no_integer(name, call):
+    with pytest.raises((TypeError, ValueError), match=name):
+        call()

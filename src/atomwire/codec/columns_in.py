@@ -12,6 +12,7 @@ import numpy.ma as ma  # numpy loads it lazily, which fails inside itself: in a 
 import numpy.typing as npt
 
 from atomwire import _native
+from atomwire.codec.integers import is_integer
 from atomwire.codec.missing import is_missing, is_nat, plain
 from atomwire.codec.timestamps import farthest, unix_nanoseconds
 
@@ -118,7 +119,7 @@ def _hashes_of_sequence(given: Any) -> npt.NDArray[np.uint64]:
 
 
 def _hash_bytes(each: Any, row: int) -> bytes:
-    if isinstance(each, int | np.integer):
+    if is_integer(each):
         try:
             return int(each).to_bytes(16, "little")
         except OverflowError:
@@ -337,7 +338,7 @@ def _to_number(each: Any) -> float:
 
 
 def _to_mask(each: Any) -> int:
-    if isinstance(each, bool) or not isinstance(each, int | np.integer):
+    if isinstance(each, bool) or not is_integer(each):
         raise TypeError(f"{each!r} is a {type(each).__name__}, not an integer")
     if not 0 <= each < 2**64:
         raise ValueError(f"{each!r} does not fit into 64 bits without a sign")

@@ -13,6 +13,7 @@ from atomwire.codec import columns_in
 from atomwire.codec.cell_error import CellError
 from atomwire.codec.columns_in import FIELDS, Column
 from atomwire.codec.columns_out import MessageColumns
+from atomwire.codec.integers import is_integer
 
 Array: TypeAlias = npt.NDArray[Any]
 
@@ -216,7 +217,7 @@ class Molecules:
     def __getitem__(self, index: slice | Array) -> Molecules: ...
     def __getitem__(self, index: int | slice | Array) -> Molecule | Molecules:
         """One row by its number, or some rows by a slice or a numpy index."""
-        if isinstance(index, int | np.integer):
+        if is_integer(index):
             row = index + self._count if index < 0 else index
             if not 0 <= row < self._count:
                 raise IndexError(f"row {index} is out of range: there are {self._count}")

@@ -7,6 +7,8 @@ from typing import TypeAlias
 
 import numpy as np
 
+from atomwire.codec.integers import is_integer
+
 Timestamp: TypeAlias = "int | np.integer | dt.datetime | dt.date | np.datetime64"
 
 _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
@@ -44,7 +46,7 @@ def unix_nanoseconds(moment: Timestamp, field: str = "timestamp") -> int:
     """
     if isinstance(moment, bool):
         raise TypeError(f"{field}: {moment!r} is a bool, not a point in time")
-    if isinstance(moment, int | np.integer):
+    if is_integer(moment):
         nanoseconds = int(moment)
     elif isinstance(moment, dt.datetime):
         if type(moment) is not dt.datetime and hasattr(moment, "to_datetime64"):

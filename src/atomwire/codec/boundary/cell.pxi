@@ -50,7 +50,7 @@ cdef int fill_value(Cell& cell, object value) except -1:
 
 cdef int fill_hash(uint8_t* to, object coordinate_hash) except -1:
     cdef Py_buffer view
-    if not PyLong_CheckExact(coordinate_hash) and isinstance(coordinate_hash, (int, np.integer)):
+    if not PyLong_CheckExact(coordinate_hash) and is_integer(coordinate_hash):
         coordinate_hash = int(coordinate_hash)
     if PyLong_CheckExact(coordinate_hash):
         try:
@@ -75,7 +75,7 @@ cdef int fill_hash(uint8_t* to, object coordinate_hash) except -1:
 
 
 cdef uint64_t checked_mask(object mask) except? 0:
-    if isinstance(mask, (bool, TIMEDELTA)) or not isinstance(mask, (int, np.integer)):
+    if not PyLong_CheckExact(mask) and (isinstance(mask, bool) or not is_integer(mask)):
         raise wrong_type("security_mask", mask, "an int")
     try:
         return mask

@@ -117,7 +117,7 @@ cdef class Encoder:
             While iterating, when one molecule alone is larger than the limit. The events before it
             have been handed out by then.
         """
-        if isinstance(max_bytes, bool) or not isinstance(max_bytes, (int, np.integer)):
+        if isinstance(max_bytes, bool) or not is_integer(max_bytes):
             raise wrong_type("max_bytes", max_bytes, "an int")
         return self.parts(columns_of(molecules), min(max(int(max_bytes), 0), kMaxEventBytes))
 
