@@ -9,10 +9,13 @@ import pytest
 
 from atomwire import EventBus, Molecules, encode
 from atomwire.bus import EventTooLargeError
-from tests.broker.kfake import FakeKafka
+from tests.broker.kfake import FOREVER, FakeKafka
 from tests.support.bus import PATIENCE, eventually
 
 LIMIT = 5_000
+# As the protocol numbers them.
+DESCRIBE_CONFIGS = 32
+TOPIC_AUTHORIZATION_FAILED = 29
 
 
 @pytest.fixture
@@ -77,9 +80,11 @@ def test_nothing_is_refused_once_the_limit_is_known(
 def test_what_was_taken_before_the_limit_was_known_is_the_brokers_to_judge(
     fake_kafka: FakeKafka, topic: str, settings: dict[str, Any]
 ) -> None:
-    bus = EventBus(fake_kafka.bootstrap_servers, topic, **settings)
-    future = bus.submit(event(200))
-    bus.publish(event(20))
+    with fake_kafka.refuse(TOPIC_AUTHORIZATION_FAILED, key=DESCRIBE_CONFIGS, count=FOREVER) as refused:
+        bus = EventBus(fake_kafka.bootstrap_servers, topic, **settings)
+        future = bus.submit(event(200))
+        bus.publish(event(20))
+        refused.wait()
     error = future.exception(PATIENCE)
     assert "too large" in str(error).lower()
     assert bus.flush(PATIENCE) == 0
