@@ -9,8 +9,9 @@ from typing import TypeAlias
 from atomwire import _native
 from atomwire._native import peek_trace_id, peek_type
 from atomwire.bus.telemetry import traceparent
+from atomwire.codec.errors import InvalidEventError
 
-__all__ = ["Headers", "message_headers", "own_headers"]
+__all__ = ["Headers", "headers_of_all", "message_headers", "own_headers"]
 
 # A name may come more than once in pairs.
 Headers: TypeAlias = Mapping[str, str | bytes] | Iterable[tuple[str, str | bytes]]
@@ -51,6 +52,19 @@ def message_headers(event: bytes, extra: Headers | None = None) -> _native.Heade
         *((name, text.encode()) for name, text in contract.items() if text and name not in given),
         *own,
     ]
+
+
+def headers_of_all(events: list[bytes]) -> list[_native.Headers]:
+    """Return the contract's headers of each event; a bad one is named by its index."""
+    made: list[_native.Headers] = []
+    try:
+        for event in events:
+            made.append(message_headers(event))
+    except InvalidEventError as error:
+        raise InvalidEventError(
+            f"events[{len(made)}].{error.field}", error.position, error.reason
+        ) from None
+    return made
 
 
 def _header(pair: object) -> tuple[str, bytes]:
