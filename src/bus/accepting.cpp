@@ -1,6 +1,9 @@
 // The send queue as publishers meet it: room, order, gathering.
 #include "send_queue.hpp"
 
+#include <algorithm>
+#include <thread>
+
 #include "peek.hpp"
 
 namespace atomwire::bus {
@@ -15,6 +18,8 @@ constexpr uint64_t kGatherBytes = uint64_t{1} << 16;
 constexpr int64_t kRoomForDisk = 10'000;
 // librdkafka's own queue is without bound here; should it be full all the same, that is no failure.
 constexpr int kQueueFull = -184;
+// How long one publisher waits for the disk before it sleeps.
+constexpr int64_t kAwakeNanoseconds = 200'000;
 // Buffers given back by a call that makes a new one.
 constexpr unsigned kGivenBackByCall = 2;
 constexpr int64_t kNanosecondsPerMillisecond = 1'000'000;
@@ -153,6 +158,7 @@ Outcome SendQueue::join(EventPointer event) noexcept {
     ++counts_.accepted;
     ++counts_.backlog;
   }
+  joined_.fetch_add(1);
   if (settings_.disk && disk_waits_ && (settings_.durable || !disk_gathers_)) disk_.notify_one();
   // The sender sees to it that what waits goes, or is given up in time.
   if (sender_waits_ && (can_hand_over() || settings_.expire_after > 0)) sender_.notify_one();
@@ -318,11 +324,37 @@ void SendQueue::drop_cells(std::string_view tenant) noexcept {
 
 // ---- Waiting.
 
+void SendQueue::watch(Guard& guard, const std::atomic<int64_t>& count,
+                      int64_t nanoseconds) noexcept {
+  const int64_t seen = count.load();
+  const auto until = after(nanoseconds);
+  guard.unlock();
+  // Whoever is waited for may need this processor.
+  while (count.load() == seen && std::chrono::steady_clock::now() < until) std::this_thread::yield();
+  guard.lock();
+}
+
+Outcome SendQueue::publish_and_wait(const EventView& view, int64_t nanoseconds) noexcept {
+  Outcome outcome = publish(view);
+  if (outcome.verdict != Verdict::awaits_disk) return outcome;
+  const Stored found = await_stored(outcome.number, nanoseconds);
+  if (found == Stored::stored) outcome.verdict = Verdict::taken;
+  if (found == Stored::refused) outcome.verdict = Verdict::refused;
+  return outcome;
+}
+
+size_t SendQueue::awaiting() noexcept {
+  Guard guard(mutex_);
+  return stored_.size();
+}
+
 Stored SendQueue::await_stored(int64_t number, int64_t nanoseconds) noexcept {
   const auto until = after(nanoseconds);
   Guard guard(mutex_);
   ++waiting_publishers_;
   Stored found = Stored::stored;
+  // One stays awake: to sleep and to be woken takes longer than the disk does.
+  bool awake = waiting_publishers_ == 1;
   for (;;) {
     const auto place = stored_.find(number);
     if (place == stored_.end()) break;  // asked for already
@@ -332,18 +364,24 @@ Stored SendQueue::await_stored(int64_t number, int64_t nanoseconds) noexcept {
       break;
     }
     if (std::chrono::steady_clock::now() >= until) break;
-    guard.wait_until(publishers_, until);
+    if (awake) {
+      awake = false;
+      watch(guard, stored_times_, std::min(nanoseconds, kAwakeNanoseconds));
+    } else {
+      guard.wait_until(publishers_, until);
+    }
   }
   --waiting_publishers_;
   return found;
 }
 
-void SendQueue::withdraw(int64_t number) noexcept {
+bool SendQueue::withdraw(int64_t number) noexcept {
   EventPointer withdrawn;  // freed after the lock
   Guard guard(mutex_);
   stored_.erase(number);
   withdrawn = backlog_.withdraw(number);
   room_came();
+  return withdrawn != nullptr;
 }
 
 void SendQueue::accept_unstored(int64_t number) noexcept {

@@ -121,7 +121,7 @@ std::deque<EventPointer>::iterator Backlog::find_in_tail(int64_t number) noexcep
 
 EventPointer Backlog::withdraw(int64_t number) noexcept {
   const auto found = find_in_tail(number);
-  if (found == tail_.end()) return nullptr;
+  if (found == tail_.end() || !(*found)->awaited) return nullptr;  // or it was accepted unstored
   EventPointer event = std::move(*found);
   tail_.erase(found);
   bytes_ -= event->cost();

@@ -44,7 +44,7 @@ class Backlog {
   void return_leaving() noexcept;
   // The events whose publishers wait for the disk, out of the tail and from the writer.
   void take_awaited(std::vector<EventPointer>& events) noexcept;
-  // An event whose publisher no longer waits; null when the writer has it already.
+  // An event whose publisher no longer waits; null when the writer has it already, or it is accepted.
   EventPointer withdraw(int64_t number) noexcept;
   // An event whose publisher cannot wait; false when it is not in the tail.
   bool accept_unstored(int64_t number) noexcept;

@@ -50,6 +50,7 @@ void SendQueue::left_on_disk() noexcept {
     ++backlog_.on_disk;
   }
   Guard guard(mutex_);
+  stored_times_.fetch_add(1);
   room_came();
 }
 
@@ -73,6 +74,7 @@ void SendQueue::give_up_all(int error) noexcept {
     give_up(std::move(event), error);
   }
   Guard guard(mutex_);
+  stored_times_.fetch_add(1);
   room_came();
 }
 

@@ -233,7 +233,7 @@ void SendQueue::take(rdkafka::Reports&& reports, const Outlet& from) noexcept {
         some_news_ = true;
       }
       // Without memory the row stays, and the event is sent once more one day.
-      if (mark.row != 0) removals_.push_back(mark.row);
+      if (mark.row != 0) remove_later(mark.row);
     } catch (...) {
     }
   }
@@ -302,7 +302,7 @@ void SendQueue::give_up(EventPointer event, int error) noexcept {
   ++counts_.failed;
   if (event->row != 0) {
     try {
-      removals_.push_back(event->row);
+      remove_later(event->row);
     } catch (...) {
       // The row stays, and is sent once more one day.
     }

@@ -107,10 +107,14 @@ class SendQueue final {
   // Counts something that found no room and is not wanted then: an event, or a tenant's cells.
   void drop() noexcept;
   void drop_cells(std::string_view tenant) noexcept;
+  // Takes an event and waits for the disk as well, in one go; `awaits_disk` when the time is over.
+  Outcome publish_and_wait(const EventView& view, int64_t nanoseconds) noexcept;
   // Waits until the disk has the event, or refused it, or the time is over.
   Stored await_stored(int64_t number, int64_t nanoseconds) noexcept;
-  // The publisher waits no longer: the event is withdrawn, or goes its way if the writer has it.
-  void withdraw(int64_t number) noexcept;
+  // How many publishers' events await the disk, or have not been asked for since.
+  size_t awaiting() noexcept;
+  // The publisher waits no longer: the event is withdrawn, or (false) goes its way if the writer has it.
+  bool withdraw(int64_t number) noexcept;
   // The publisher cannot wait, since it is the writer itself: the event is accepted as it is.
   void accept_unstored(int64_t number) noexcept;
   // Waits until room came since that outcome, or the time is over.
@@ -234,6 +238,12 @@ class SendQueue final {
   // The disk has it: what its publisher waited for.
   void accept_stored(Event& event) noexcept;
   bool disk_is_urgent() const noexcept;
+  bool removals_are_due() const noexcept;
+  void remove_later(int64_t row);
+  // Waits without sleeping, and without the lock, until a count changes or the time is over.
+  static void watch(Guard& guard, const std::atomic<int64_t>& count, int64_t nanoseconds) noexcept;
+  // Has the publishers that the last commit has served come back, as far as they do at once.
+  void gather_publishers(Guard& guard) noexcept;
   bool wants_rows() const noexcept;
   int64_t milliseconds(int64_t timestamp) const noexcept;
   int64_t milliseconds(const Event& event) const noexcept;
@@ -243,6 +253,9 @@ class SendQueue final {
 
   const QueueSettings settings_;
   std::atomic<uint64_t> topic_limit_{0};
+  // Changed under the lock, and watched without it by who is not going to wait for long.
+  std::atomic<int64_t> joined_{0};  // events that came to the backlog
+  std::atomic<int64_t> stored_times_{0};  // when publishers that wait for the disk were told
 
   std::mutex mutex_;  // of all that follows
   std::condition_variable sender_;
@@ -258,6 +271,8 @@ class SendQueue final {
   std::unordered_map<int64_t, Stored> stored_;  // by number, of events whose publishers wait
   std::unordered_map<int64_t, int64_t> wanted_rows_;  // by row, the number that a future waits for
   std::vector<int64_t> removals_;
+  int64_t removals_since_ = 0;  // when the first of them came, steady nanoseconds
+  size_t publishers_expected_ = 0;  // to wait for the next commit, as many did for the last
   News told_;
   std::unordered_map<std::string, int64_t> given_up_by_tenant_;
   Counts counts_;

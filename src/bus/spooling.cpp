@@ -1,11 +1,20 @@
 // The send queue as the disk's writer meets it.
 #include "send_queue.hpp"
 
+#include <algorithm>
+
 namespace atomwire::bus {
 namespace {
 
 // How long the writer lets work come together, where no publisher waits for it.
 constexpr int64_t kGatherNanoseconds = 10'000'000;
+// Rows that are removed without waiting for more.
+constexpr size_t kManyRemovals = 1'000;
+// How long the writer looks out for a publisher before it sleeps, and how long it waits for those that
+// the last commit has served, and how many of them.
+constexpr int64_t kAwakeNanoseconds = 50'000;
+constexpr int64_t kComeBackNanoseconds = 100'000;
+constexpr size_t kMostExpected = 64;
 
 }  // namespace
 
@@ -19,10 +28,34 @@ bool SendQueue::disk_is_urgent() const noexcept {
   return disk_stops_ || wants_rows() || (settings_.durable && backlog_.for_disk() > 0);
 }
 
+void SendQueue::remove_later(int64_t row) {
+  if (removals_.empty()) removals_since_ = settings_.steady();
+  removals_.push_back(row);
+}
+
+bool SendQueue::removals_are_due() const noexcept {
+  return removals_.size() >= kManyRemovals ||
+         (!removals_.empty() && settings_.steady() - removals_since_ >= kGatherNanoseconds);
+}
+
+void SendQueue::gather_publishers(Guard& guard) noexcept {
+  const auto until = after(kComeBackNanoseconds);
+  while (backlog_.for_disk() > 0 && backlog_.for_disk() < publishers_expected_ && !disk_stops_) {
+    const auto left = until - std::chrono::steady_clock::now();
+    const int64_t nanoseconds = std::chrono::duration_cast<std::chrono::nanoseconds>(left).count();
+    if (nanoseconds <= 0) break;
+    watch(guard, joined_, nanoseconds);
+  }
+}
+
 DiskWork SendQueue::await_disk_work(int64_t nanoseconds) noexcept {
   const auto until = after(nanoseconds);
   auto gathered = until;
   Guard guard(mutex_);
+  if (settings_.durable && nanoseconds > 0) {
+    if (!disk_is_urgent()) watch(guard, joined_, std::min(nanoseconds, kAwakeNanoseconds));
+    gather_publishers(guard);
+  }
   disk_waits_ = true;
   while (!disk_is_urgent()) {
     const auto now = std::chrono::steady_clock::now();
@@ -37,7 +70,8 @@ DiskWork SendQueue::await_disk_work(int64_t nanoseconds) noexcept {
   disk_gathers_ = false;
   DiskWork work;
   work.store = backlog_.for_disk() > 0;
-  work.remove = !removals_.empty();
+  // Publishers do not wait for rows to be removed, too, each time.
+  work.remove = !removals_.empty() && (!settings_.durable || !work.store || removals_are_due());
   work.read = wants_rows();
   work.stop = disk_stops_;
   return work;
@@ -95,8 +129,12 @@ size_t SendQueue::written(const std::vector<int64_t>& rows) noexcept {
     ++backlog_.on_disk;
     if (gone.size() < gone.capacity()) gone.push_back(std::move(event));
   }
+  publishers_expected_ = std::min(rows.size() + backlog_.for_disk(), kMostExpected);
+  stored_times_.fetch_add(1);
   room_came();
-  if (sender_waits_ && can_hand_over()) sender_.notify_one();
+  const bool some_to_hand_over = sender_waits_ && can_hand_over();
+  guard.unlock();  // which publishers want next
+  if (some_to_hand_over) sender_.notify_one();
   return stayed;
 }
 
@@ -109,6 +147,7 @@ void SendQueue::not_written() noexcept {
     const auto found = stored_.find(event->number);
     if (found != stored_.end()) found->second = Stored::refused;
   }
+  stored_times_.fetch_add(1);
   room_came();
   if (sender_waits_ && can_hand_over()) sender_.notify_one();
 }
@@ -121,6 +160,7 @@ void SendQueue::take_removals(std::vector<int64_t>& rows) noexcept {
 void SendQueue::not_removed(const std::vector<int64_t>& rows) noexcept {
   Guard guard(mutex_);
   try {
+    if (removals_.empty()) removals_since_ = settings_.steady();
     removals_.insert(removals_.end(), rows.begin(), rows.end());
   } catch (...) {
     // The rows stay, and are sent once more one day.

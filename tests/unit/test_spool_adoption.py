@@ -211,6 +211,51 @@ def test_a_log_never_written_back_is_read(tmp_path):
     spool.close()
 
 
+def test_rows_that_were_delivered_are_not_missed_at_the_end(tmp_path):
+    path = leave_killed(tmp_path, 5)
+    with contextlib.closing(Table.open(path)) as table:
+        table.write((), [3, 4, 5])
+        table.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+    spool = Spool(tmp_path, TOPIC, ROOM)
+    assert held(spool) == [spooled(0), spooled(1)]
+    assert spool.take_lost() == []
+    assert spool.commit([spooled(6)]) == [6]
+    spool.close()
+
+
+AS_THE_VERSION_BEFORE = """
+    ALTER TABLE events RENAME TO newer;
+    CREATE TABLE events (
+        number INTEGER PRIMARY KEY AUTOINCREMENT,
+        tenant_id TEXT NOT NULL,
+        event BLOB NOT NULL,
+        headers TEXT,
+        checksum INTEGER NOT NULL
+    );
+    INSERT INTO events SELECT * FROM newer;
+    DROP TABLE newer;
+    DROP TABLE highest;
+    PRAGMA user_version = 1;
+"""
+
+
+def test_a_file_of_the_version_before_is_gone_on_with(tmp_path):
+    path = leave(tmp_path, [spooled(n) for n in range(5)])
+    with contextlib.closing(sqlite3.connect(path)) as database:
+        database.executescript(AS_THE_VERSION_BEFORE)
+    spool = Spool(tmp_path, TOPIC, ROOM)
+    assert spool.path == path
+    assert held(spool) == [spooled(n) for n in range(5)]
+    spool.commit(delete=[4, 5])
+    spool._table.close()
+    spool._file.release()
+    again = Spool(tmp_path, TOPIC, ROOM)
+    assert again.commit([spooled(6)]) == [6]
+    assert held(again) == [*(spooled(n) for n in range(3)), spooled(6)]
+    assert again.take_lost() == []
+    again.close()
+
+
 def test_a_file_that_another_program_holds_is_tried_again(tmp_path, clock):
     path = leave_killed(tmp_path, 5)
     with held_by_another_program(path):

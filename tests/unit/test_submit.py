@@ -1,6 +1,8 @@
 """Futures: resolved by the acknowledgement, and by nothing else."""
 
 import asyncio
+import itertools
+import sys
 
 import pytest
 from confluent_kafka import KafkaError
@@ -8,7 +10,7 @@ from confluent_kafka import KafkaError
 from atomwire import InvalidEventError
 from atomwire.bus import BusClosedError, BusFullError, DeliveryError, EventBus
 from atomwire.bus.position import Position
-from tests.support.bus import PATIENCE, TOPIC, event, nobody, read
+from tests.support.bus import PATIENCE, TOPIC, event, eventually, nobody, read
 
 
 @pytest.fixture
@@ -128,3 +130,48 @@ def test_a_callback_may_publish(embedded_broker):
         future.result(PATIENCE)
         assert bus.flush(PATIENCE) == 0
         assert second[0].result(PATIENCE).offset == 1
+
+
+# ---- Interrupted between the event's acceptance and the return.
+
+
+class Raised(BaseException):
+    """What a signal handler raises."""
+
+
+def interrupted_at_every_line(call) -> None:
+    """Make a call again and again, and raise one line of the bus later each time."""
+    for moment in itertools.count(1):
+        lines = 0
+
+        def trace(frame, kind, _, moment=moment):
+            nonlocal lines
+            if "/bus/" not in frame.f_code.co_filename:
+                return None
+            lines += 1
+            if lines == moment:
+                raise Raised
+            return trace
+
+        sys.settrace(trace)
+        try:
+            call()
+        except Raised:
+            pass
+        finally:
+            sys.settrace(None)
+        if lines < moment:
+            return
+
+
+@pytest.mark.parametrize("mode", ["plain", "spool", "durable"])
+def test_nothing_is_kept_for_who_was_interrupted(embedded_broker, tmp_path, mode):
+    settings = {} if mode == "plain" else {"spool_dir": tmp_path, "durable": mode == "durable"}
+    with EventBus(embedded_broker.bootstrap_servers, TOPIC, **settings) as bus:
+        for call in (bus.submit, bus.publish, lambda each: bus.publish_many([each, each])):
+            interrupted_at_every_line(lambda call=call: call(event()))
+            assert bus.flush(PATIENCE) == 0
+        assert eventually(lambda: not bus._delivery._outcomes and not bus._delivery._futures)
+        assert bus._queue.awaiting == 0
+        stats = bus.stats()
+        assert stats.accepted == stats.delivered > 0

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from atomwire._native import AWAITS_DISK, FULL
+from atomwire._native import AWAITS_DISK, FULL, Claim
 from atomwire.bus.publish.draining import SLICE_SECONDS
 from atomwire.bus.publish.durable import Durable
 from atomwire.bus.publish.parts import Parts
@@ -49,13 +49,23 @@ class Admission:
         self._attend = attend
 
     def take(
-        self, event: bytes, tenant_id: str | None, own: Headers | None, wanted: bool = False
+        self,
+        event: bytes,
+        tenant_id: str | None,
+        own: Headers | None,
+        wanted: bool = False,
+        claim: Claim | None = None,
     ) -> int:
-        """Take an event; return its number, 0 when it was dropped."""
+        """Take an event; return its number, 0 when it was dropped.
+
+        `claim` has the number as well, as soon as there is one.
+        """
         self._attend()
+        if self._settings.durable:
+            return self._durable.store(event, tenant_id, own, wanted, claim, self._until_taken)
 
         def offer() -> Outcome:
-            return self._queue.offer(event, tenant_id, own, wanted)
+            return self._queue.offer(event, tenant_id, own, wanted, 0, claim)
 
         return self._until_taken(offer(), offer, self._queue.drop)
 

@@ -21,7 +21,7 @@ from atomwire.bus.position import Position
 from atomwire.bus.publish.recovery import Recovery
 from atomwire.bus.publish.worker import Gate, Worker
 
-__all__ = ["Delivery"]
+__all__ = ["Delivery", "promise"]
 
 _AFTER_FAILURE_SECONDS = 0.1
 
@@ -51,14 +51,16 @@ class Delivery:
         self._stopping = Gate()
         self.worker = Worker(self._run, "atomwire-delivery")
 
-    def future_of(self, number: int) -> Future[Position]:
-        """Return a future of the event's acknowledgement, which may have come already."""
-        future: Future[Position] = Future()
-        future.set_running_or_notify_cancel()
+    def owe(self, number: int, future: Future[Position]) -> None:
+        """Have a future told of the event's acknowledgement, which may have come already.
+
+        An outcome of which nobody asks to be told would be kept for ever.
+        """
+        if future.done():
+            return
         self._futures[number] = future
         if number in self._outcomes:
             self._tell(number)
-        return future
 
     def turn(self) -> None:
         """Do what there is to do now."""
@@ -132,6 +134,13 @@ class Delivery:
             if future.done():  # or a signal handler has raised: the next one tells it
                 self._futures.pop(number, None)
                 self._outcomes.pop(number, None)
+
+
+def promise() -> Future[Position]:
+    """Return a future that the bus is going to resolve, and nobody can cancel."""
+    future: Future[Position] = Future()
+    future.set_running_or_notify_cancel()
+    return future
 
 
 def _words(error: int) -> str:

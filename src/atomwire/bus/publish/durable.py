@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from atomwire._native import AWAITS_DISK, FULL
+from atomwire._native import AWAITS_DISK, FULL, Claim
 from atomwire.bus.errors import PublishError, SpoolError
 from atomwire.bus.publish.draining import SLICE_SECONDS
 from atomwire.bus.publish.parts import Parts
@@ -46,6 +46,30 @@ class Durable:
         self._attend = attend
         self._ended = ended
 
+    def store(
+        self,
+        event: bytes,
+        tenant_id: str | None,
+        own: Headers | None,
+        wanted: bool,
+        claim: Claim | None,
+        until_taken: _UntilTaken,
+    ) -> int:
+        """Have an event written, and wait for it; return its number, 0 when it was dropped."""
+        claim = claim or Claim()
+        assert self._outbox is not None
+        seconds = 0.0 if self._outbox.worker.is_current() else SLICE_SECONDS
+
+        def offer() -> _Outcome:
+            return self._queue.offer(event, tenant_id, own, wanted, 0, claim, seconds)
+
+        try:
+            return until_taken(offer(), offer, self._queue.drop)
+        except BaseException:
+            # A signal handler may have raised before anybody knew the number.
+            self._queue.withdraw_claim(claim)
+            raise
+
     def await_disk(self, number: int) -> int:
         """Wait for the commit that has the event; nothing is held meanwhile."""
         outbox = self._outbox
@@ -76,17 +100,18 @@ class Durable:
     ) -> int:
         """Have all events written together, and wait for the last of them."""
         numbers: list[int] = []
+        claim = Claim()
         stored = 0
         refused: tuple[int, int, int] | None = None
         try:
             for index, event in enumerate(events):
                 headers = None if own is None else own[index]
                 after = numbers[-1] if numbers else 0
-                outcome = self._queue.offer(event, None, headers, False, after)
+                outcome = self._queue.offer(event, None, headers, False, after, claim)
                 while outcome[0] == FULL and stored < len(numbers):
                     self.await_disk(numbers[stored])  # which makes room
                     stored += 1
-                    outcome = self._queue.offer(event, None, headers, False, after)
+                    outcome = self._queue.offer(event, None, headers, False, after, claim)
                 if outcome[0] == AWAITS_DISK:
                     numbers.append(outcome[1])
                     continue
@@ -109,6 +134,7 @@ class Durable:
         except BaseException as error:
             for number in numbers[stored:]:
                 self._queue.withdraw(number)
+            self._queue.withdraw_claim(claim)
             if isinstance(error, PublishError):
                 error.accepted = stored
             raise

@@ -15,6 +15,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from atomwire._native import (
+    Claim,
     Encoder,
     Publisher,
     check_event,
@@ -26,6 +27,7 @@ from atomwire.bus.errors import BusError, DeliveryError, PublishError
 from atomwire.bus.publish import lifecycle
 from atomwire.bus.publish.admission import Admission
 from atomwire.bus.publish.closing import Closing
+from atomwire.bus.publish.delivery import promise
 from atomwire.bus.publish.draining import drain
 from atomwire.bus.publish.durable import Durable
 from atomwire.bus.publish.headers import (
@@ -259,12 +261,20 @@ class EventBus(Publisher):
         TypeError, InvalidEventError, ValueError, PublishError, BusClosedError
             As `publish` does. Under ``on_full="drop"`` a dropped event raises `BusFullError`.
         """
-        number = self._admission.take(
-            event, tenant_id, self._headers_of(event, headers), wanted=True
-        )
-        if not number:
-            raise self._words.full()
-        return self._delivery.future_of(number)
+        claim, future = Claim(), promise()
+        own = self._headers_of(event, headers)
+        try:
+            number = self._admission.take(event, tenant_id, own, wanted=True, claim=claim)
+            if not number:
+                raise self._words.full()
+            self._delivery.owe(number, future)
+        except PublishError:
+            raise
+        except BaseException:
+            if claim.number:  # a signal handler has raised; what becomes of it is told all the same
+                self._delivery.owe(claim.number, future)
+            raise
+        return future
 
     def flush(self, timeout: float = 10.0) -> int:
         """Wait until every event was delivered or given up; send without lingering.

@@ -77,6 +77,8 @@ class Outbox:
         self._log = log
         self._spool: Spool | None = None
         self._read_up_to = BEFORE_ALL
+        # Rows on the disk of which the queue is told next.
+        self._written: list[int] = []
         self._stopping = Gate()
         self._at_disk = threading.RLock()
         self.worker = Worker(self._run, "atomwire-outbox")
@@ -151,7 +153,7 @@ class Outbox:
             if self._spool is None:
                 with self._at_disk:
                     self._open_again()
-            store, remove, read, stop = self._queue.await_disk_work(_IDLE_SECONDS)
+            store, remove, read, stop = self._await_work()
             spool = self._spool
             if spool is None:
                 return True
@@ -160,14 +162,33 @@ class Outbox:
                 self._work(spool, store and not waits, remove, read)
             if not waits:
                 self.error = None
+                if stop:
+                    self._tell_written()
                 return stop
         except SpoolError as error:
+            self._tell_written()
             self._complain(error)
         except Exception as error:
+            self._tell_written()
             self._say("the spool failed; trying again: %s", traceback.format_exc())
             self.error = self.error or str(error)
         # At the end nobody tries again: what could not be written is told.
         return self._stopping.wait(_PAUSE_SECONDS)
+
+    def _await_work(self) -> tuple[bool, bool, bool, bool]:
+        """Tell what was written, and wait for what there is to do."""
+        written, self._written = self._written, []
+        stayed, *work = self._queue.await_disk_work(written, _IDLE_SECONDS)
+        if stayed:
+            self._read_up_to = written[stayed - 1]
+        store, remove, read, stop = work
+        return store, remove, read, stop
+
+    def _tell_written(self) -> None:
+        written, self._written = self._written, []
+        stayed = self._queue.written(written)
+        if stayed:
+            self._read_up_to = written[stayed - 1]
 
     def _open_again(self) -> None:
         try:
@@ -183,18 +204,18 @@ class Outbox:
         if read:
             self._read(spool)
         if store:
-            self._store(spool)
+            self._store(spool, remove)
         elif remove:
             self._remove(spool)
         elif not read:
             self._queue.adopt(spool.adopt(_BYTES_AT_ONCE))
         self._tell_lost(spool)
 
-    def _store(self, spool: Spool) -> None:
+    def _store(self, spool: Spool, remove: bool) -> None:
         rows = self._queue.take_for_disk(_EVENTS_AT_ONCE, _BYTES_AT_ONCE)
-        removals = self._queue.take_removals()
+        removals = self._queue.take_removals() if remove else []
         try:
-            written = spool.commit(append=_events_of(rows), delete=removals)
+            self._written = spool.commit(append=_events_of(rows), delete=removals)
         except BaseException as error:
             self.error = str(error)  # before publishers are told, who look for it
             self._queue.not_written()
@@ -203,9 +224,6 @@ class Outbox:
             # That makes room where there is none.
             self._remove(spool)
             raise
-        kept = self._queue.written(written)
-        if kept:
-            self._read_up_to = written[kept - 1]
 
     def _remove(self, spool: Spool) -> None:
         # On a full disk even a deletion has no room but for a few rows at a time.

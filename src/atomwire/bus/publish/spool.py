@@ -111,7 +111,7 @@ class Spool:
         """
         if not append and not delete:
             return []
-        with self._errors_named():
+        try:
             if self._has_damaged_pages:
                 self._begin_anew()
             try:
@@ -121,6 +121,8 @@ class Spool:
                     raise
             self._begin_anew()
             return self._commit(append, delete)
+        except (OSError, sqlite3.Error) as error:
+            raise self._error_of(error) from error
 
     def rows_in_front(self, events: int) -> int:
         """Return the first of so many rows in front of all others, for `put_in_front`."""

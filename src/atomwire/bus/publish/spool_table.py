@@ -9,25 +9,31 @@ import zlib
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from itertools import chain
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, Self, TypeVar
 
 __all__ = ["Chunk", "NumberedEvent", "Reader", "SpooledEvent", "Table", "Unreadable", "is_damage"]
 
-_VERSION = 1
+_VERSION = 2
+# From here on with checksums. The first of these had AUTOINCREMENT, which writes one page more with
+# each event; SQLite goes on doing so in a file that has it.
+_FIRST_CHECKED_VERSION = 1
 _SCHEMA = f"""
 BEGIN IMMEDIATE;
 CREATE TABLE events (
-    number INTEGER PRIMARY KEY AUTOINCREMENT,
+    number INTEGER PRIMARY KEY,
     tenant_id TEXT NOT NULL,
     event BLOB NOT NULL,
     headers TEXT,
     checksum INTEGER NOT NULL
 );
+CREATE TABLE highest (number INTEGER NOT NULL);
+INSERT INTO highest VALUES (0);
 PRAGMA user_version = {_VERSION};
 COMMIT;
-"""
+"""  # noqa: S608
 _PAGE_BYTES = 4096
 # A page in the log has a header of its own; the log's index is as small.
 _LOGGED_PAGE_BYTES = _PAGE_BYTES + 32
@@ -43,6 +49,8 @@ _BUSY_SECONDS = 0.2
 _MOST_PROBES = 10_000
 _LAST_POSSIBLE = 2**63 - 1
 _ROWS_A_STATEMENT = 500
+# Texts of statements, which are told apart by their number of rows.
+_TEXTS_KEPT = 64
 # Below every row: those put in front of others may be negative.
 BEFORE_ALL = -(2**62)
 
@@ -173,6 +181,7 @@ class Table:
         self._failed = False
         self.is_blank = False
         self.is_current = False
+        self._has_highest = False
 
     @classmethod
     def look(cls, path: Path) -> Self:
@@ -224,6 +233,8 @@ class Table:
         highest = self._number("SELECT max(number) FROM events")
         if not self.is_current:
             return highest
+        if self._has_highest:
+            return max(highest, self._number("SELECT max(number) FROM highest"))
         return max(highest, self._number("SELECT max(seq) FROM sqlite_sequence"))
 
     def first_row(self) -> int:
@@ -329,25 +340,39 @@ class Table:
     def write(self, append: Sequence[NumberedEvent], delete: Sequence[int]) -> int:
         """Delete rows and append others, all or nothing; return how many were deleted."""
         rows = [_row_of(number, event) for number, event in append]
+        deletions = [(_deletion(len(part)), part) for part in _parts(delete)]
+        insertions = [(_insertion(len(part)), list(chain(*part))) for part in _parts(rows)]
         self._keep_log_small(sum(map(_bytes_of, rows)), len(rows) + len(delete))
-        deleted = 0
         self._failed = True
+        if not deletions and len(insertions) == 1:
+            # A statement is a transaction by itself, and what a durable publisher waits for.
+            self._roll_back()
+            self._database.execute(*insertions[0])
+            self._failed = False
+            return 0
+        deleted = 0
         with self._transaction():
-            for numbers in _parts(delete):
-                marks = ", ".join("?" * len(numbers))
-                query = f"DELETE FROM events WHERE number IN ({marks})"  # noqa: S608
-                deleted += self._database.execute(query, numbers).rowcount
-            for part in _parts(rows):
-                marks = ", ".join(["(?, ?, ?, ?, ?)"] * len(part))
-                query = f"INSERT INTO events VALUES {marks}"  # noqa: S608
-                self._database.execute(query, list(chain.from_iterable(part)))
+            if deletions:
+                self._mark_highest()
+            for statement in deletions:
+                deleted += self._database.execute(*statement).rowcount
+            for statement in insertions:
+                self._database.execute(*statement)
         self._failed = False
         return max(deleted, 0)
 
     def go_on_after(self, row: int) -> None:
         """Have a new file's next rows follow on this one."""
         with self._transaction():
-            self._database.execute("INSERT INTO sqlite_sequence VALUES ('events', ?)", (row,))
+            self._database.execute("UPDATE highest SET number = ?", (row,))
+
+    def _mark_highest(self) -> None:
+        # So that it is known when the row itself is gone.
+        if self._has_highest:
+            self._database.execute(
+                "UPDATE highest SET number = max(number, (SELECT max(number) FROM events)) "
+                "WHERE EXISTS (SELECT 1 FROM events)"
+            )
 
     def close(self) -> None:
         """Close the file."""
@@ -411,10 +436,11 @@ class Table:
         tables = self._number("SELECT count(*) FROM sqlite_master WHERE name = 'events'")
         if version > _VERSION:
             raise sqlite3.OperationalError("a newer version of atomwire has written it")
-        if version == _VERSION and not tables:
+        if version >= _FIRST_CHECKED_VERSION and not tables:
             raise _DamagedError("its table is missing")
         self.is_blank = not tables
-        self.is_current = version == _VERSION
+        self.is_current = version >= _FIRST_CHECKED_VERSION
+        self._has_highest = version == _VERSION
         if not self.is_blank:
             self._check_columns()
 
@@ -432,7 +458,7 @@ class Table:
         self._run(f"PRAGMA page_size = {_PAGE_BYTES}")
         self._run("PRAGMA journal_mode = WAL")
         self._database.executescript(_SCHEMA)
-        self.is_blank, self.is_current = False, True
+        self.is_blank, self.is_current, self._has_highest = False, True, True
 
     def _run(self, statement: str, *values: object) -> list[Any]:
         return self._database.execute(statement, values).fetchall()
@@ -472,6 +498,16 @@ def _parts(rows: Sequence[_T]) -> Iterator[Sequence[_T]]:
     # it back after milliseconds: a statement for each row would take seconds.
     for start in range(0, len(rows), _ROWS_A_STATEMENT):
         yield rows[start : start + _ROWS_A_STATEMENT]
+
+
+@lru_cache(_TEXTS_KEPT)
+def _deletion(rows: int) -> str:
+    return f"DELETE FROM events WHERE number IN ({', '.join('?' * rows)})"  # noqa: S608
+
+
+@lru_cache(_TEXTS_KEPT)
+def _insertion(rows: int) -> str:
+    return f"INSERT INTO events VALUES {', '.join(['(?, ?, ?, ?, ?)'] * rows)}"  # noqa: S608
 
 
 def _row_of(number: int, event: SpooledEvent) -> _Row:

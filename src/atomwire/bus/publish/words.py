@@ -60,7 +60,10 @@ class Words:
             return self._too_large(size)
         if verdict == NO_MEMORY:
             return MemoryError()
-        return SpoolError(self.spool_error or "the spool refused an event of the same call before")
+        return SpoolError(
+            self.spool_error
+            or "the event, or one before it in the same call, could not be written to the spool"
+        )
 
     def closed(self) -> BusClosedError:
         """Return the error of a call that comes too late."""

@@ -16,6 +16,19 @@ def check_no_lock(str doing not None):
     native_check_no_lock(encoded)
 
 
+@cython.final
+cdef class Claim:
+    """What a publisher has of an event before it knows of it: a signal handler may raise in between.
+
+    Attributes
+    ----------
+    number : int
+        Of the event that was taken, or awaits the disk; 0 before, and when it was withdrawn.
+    """
+
+    cdef readonly int64_t number
+
+
 cdef class SendQueue:
     """Every event and cell of one bus, from its acceptance to its end.
 
@@ -73,8 +86,9 @@ cdef class SendQueue:
 
     # ---- For publishers.
 
-    def offer(self, event, str tenant_id, list headers, bint wanted=False, int64_t after=0):
-        """Take one event, or say why not.
+    def offer(self, event, str tenant_id, list headers, bint wanted=False, int64_t after=0,
+              Claim claim=None, double seconds=0.0):
+        """Take one event, or say why not; a durable queue has it wait for the disk, so many seconds.
 
         Returns
         -------
@@ -82,6 +96,7 @@ cdef class SendQueue:
             The verdict is 0 when the event was taken; its number, or what `await_room` wants; the
             size of one that is too large.
         """
+        cdef int64_t nanoseconds = <int64_t>(seconds * 1e9)
         cdef HeaderList own
         cdef EventView view
         cdef Outcome outcome
@@ -90,7 +105,15 @@ cdef class SendQueue:
             fill_headers(own, headers)
             view.headers = &own
         view.wanted = wanted
-        outcome = self.queue.publish(view, after)
+        if nanoseconds > 0:
+            # The disk's writer needs the interpreter as soon as it sees the event.
+            with nogil:
+                outcome = self.queue.publish_and_wait(view, nanoseconds)
+        else:
+            outcome = self.queue.publish(view, after)
+        if claim is not None and (outcome.verdict == Verdict.taken or
+                                  outcome.verdict == Verdict.awaits_disk):
+            claim.number = outcome.number
         return <int>outcome.verdict, outcome.number, outcome.size
 
     def offer_many(self, list events not None, Py_ssize_t start):
@@ -141,9 +164,22 @@ cdef class SendQueue:
             found = self.queue.await_stored(number, nanoseconds)
         return None if found == Stored.waiting else found == Stored.stored
 
+    @property
+    def awaiting(self):
+        """How many events await the disk, or their publishers have not asked for since."""
+        return self.queue.awaiting()
+
     def withdraw(self, int64_t number):
-        """Wait no longer for the disk: take the event back, unless it is being written."""
-        self.queue.withdraw(number)
+        """Wait no longer for the disk: take the event back, unless it is being written.
+
+        True when it was taken back.
+        """
+        return self.queue.withdraw(number)
+
+    def withdraw_claim(self, Claim claim not None):
+        """Wait no longer for what somebody has claimed; the claim goes if it was taken back."""
+        if self.queue.withdraw(claim.number):
+            claim.number = 0
 
     def accept_unstored(self, int64_t number):
         """Take an event that is not on the disk yet, whose publisher is the disk's writer itself."""
@@ -254,13 +290,25 @@ cdef class SendQueue:
 
     # ---- For the disk's writer.
 
-    def await_disk_work(self, double seconds):
-        """Wait for work, or until the time is over; return (store, remove, read, stop)."""
+    def await_disk_work(self, list rows not None, double seconds):
+        """Do as `written` says, then wait for work, or until the time is over.
+
+        In one call, because publishers that wait need the interpreter as soon as they are told.
+
+        Returns
+        -------
+        (stayed, store, remove, read, stop)
+            How many of the rows stay in memory; and what there is to do.
+        """
         cdef NativeDiskWork work
+        cdef vector[int64_t] native = rows
+        cdef size_t stayed = 0
         cdef int64_t nanoseconds = <int64_t>(seconds * 1e9)
         with nogil:
+            if native.size() > 0:
+                stayed = self.queue.written(native)
             work = self.queue.await_disk_work(nanoseconds)
-        return work.store, work.remove, work.read, work.stop
+        return stayed, work.store, work.remove, work.read, work.stop
 
     def stop_disk(self):
         """End the wait for work, for good."""
