@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from atomwire.bus import BusSettings
-from benchmarks.bus import brokers, latency, rates, report, waits
+from benchmarks.bus import brokers, durable, latency, rates, report, waits
 from benchmarks.bus.brokers import Broker
 from tests.broker.go_service import GoService
 
@@ -33,6 +33,8 @@ def main() -> None:
                 _latencies(results, broker, arguments.seconds)
                 if broker.cluster is not None:
                     _waits(results, broker, arguments.seconds)
+                    _tell("durable publishes")
+                    results.durable = durable.in_turns(broker, arguments.rounds)
     print(report.write(results, arguments.folder))
     print(f"\nThe whole report: {arguments.folder / 'bus.md'}")
 

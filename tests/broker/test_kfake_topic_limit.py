@@ -80,7 +80,9 @@ def test_nothing_is_refused_once_the_limit_is_known(
 def test_what_was_taken_before_the_limit_was_known_is_the_brokers_to_judge(
     fake_kafka: FakeKafka, topic: str, settings: dict[str, Any]
 ) -> None:
-    with fake_kafka.refuse(TOPIC_AUTHORIZATION_FAILED, key=DESCRIBE_CONFIGS, count=FOREVER) as refused:
+    with fake_kafka.refuse(
+        TOPIC_AUTHORIZATION_FAILED, key=DESCRIBE_CONFIGS, count=FOREVER
+    ) as refused:
         bus = EventBus(fake_kafka.bootstrap_servers, topic, **settings)
         future = bus.submit(event(200))
         bus.publish(event(20))
