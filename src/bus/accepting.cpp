@@ -160,8 +160,12 @@ Outcome SendQueue::join(EventPointer event) noexcept {
   }
   joined_.fetch_add(1);
   if (settings_.disk && disk_waits_ && (settings_.durable || !disk_gathers_)) disk_.notify_one();
-  // The sender sees to it that what waits goes, or is given up in time.
-  if (sender_waits_ && (can_hand_over() || settings_.expire_after > 0)) sender_.notify_one();
+  // The sender sees to it that what waits goes, or is given up in time; and that what the first of
+  // them waits for does not linger.
+  if (sender_waits_ && (can_hand_over() || settings_.expire_after > 0 ||
+                        (backlog_.in_memory() == 1 && waits_for_start()))) {
+    sender_.notify_one();
+  }
   return {awaited ? Verdict::awaits_disk : Verdict::taken, number};
 }
 
@@ -403,13 +407,18 @@ void SendQueue::end_flush() noexcept {
   --flushing_;
 }
 
+int SendQueue::flushing() noexcept {
+  Guard guard(mutex_);
+  return flushing_;
+}
+
 int64_t SendQueue::await_empty(int64_t nanoseconds) noexcept {
   const auto until = after(nanoseconds);
   Guard guard(mutex_);
   ++waiting_publishers_;
   int64_t left = 0;
   for (;;) {
-    left = counts_.waiting() + (gathering_.cells() > 0 ? 1 : 0);
+    left = counts_.waiting() - left_on_disk_ + (gathering_.cells() > 0 ? 1 : 0);
     if (left == 0 || std::chrono::steady_clock::now() >= until) break;
     guard.wait_until(publishers_, until);
   }

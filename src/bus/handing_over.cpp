@@ -81,15 +81,17 @@ Event* SendQueue::next_for_outlet() noexcept {
   Event* const event = backlog_.next(settings_.durable);
   if (event == nullptr) return nullptr;
   if (event->suspect) return counts_.in_flight == 0 ? event : nullptr;
-  if (!starts_.all_begun() && starts_.is_beginning(starts_.of(event->tenant))) {
-    // What it waits for is not to linger.
-    send_now_ = true;
-    return nullptr;
-  }
+  if (waits_for_start()) return nullptr;
   return room_in_flight(event->cost()) ? event : nullptr;
 }
 
 bool SendQueue::can_hand_over() noexcept { return next_for_outlet() != nullptr; }
+
+bool SendQueue::waits_for_start() noexcept {
+  if (!serving() || alone_ || starts_.all_begun()) return false;
+  const Event* const event = backlog_.next(settings_.durable);
+  return event != nullptr && !event->suspect && starts_.is_beginning(starts_.of(event->tenant));
+}
 
 bool SendQueue::hand_over() noexcept {
   EventPointer gone;  // freed after the lock
@@ -97,7 +99,10 @@ bool SendQueue::hand_over() noexcept {
   if (outlet_ != nullptr && !broken_) backlog_.order_returned();  // what memory did not suffice for
   Event* const event = next_for_outlet();
   stuck_ = false;
-  if (event == nullptr) return false;
+  if (event == nullptr) {
+    if (waits_for_start()) send_now_ = true;
+    return false;
+  }
   const Mark mark{event->number,  event->row, event->wanted, event->suspect,
                   cost_of(event->headers), -1};
   const Message message{event->tenant, event->bytes,
@@ -194,22 +199,35 @@ int64_t SendQueue::settle_returned() noexcept {
   Guard guard(mutex_);
   reporting_ = nullptr;
   const int64_t never_reported = counts_.in_flight;
-  counts_.failed += never_reported;
+  int64_t rows = 0;
+  for (const auto& [sequence, mark] : marks_) rows += mark.row != 0 && rows < never_reported ? 1 : 0;
+  counts_.failed += never_reported - rows;
+  counts_.spooled += rows;
+  left_on_disk_ += rows;
   counts_.in_flight = 0;
   bytes_in_flight_ = 0;
+  tell_unnamed();
+  alone_ = false;
+  backlog_.order_returned();
+  if (sender_waits_ && settings_.expire_after > 0) sender_.notify_one();
+  room_came();
+  return never_reported;
+}
+
+void SendQueue::tell_unnamed() noexcept {
+  int64_t told = 0;
   for (const auto& [sequence, mark] : marks_) {
     if (!mark.wanted) continue;
     GivenUp given_up;
     given_up.number = mark.number;
     given_up.wanted = true;
     count_given_up(std::move(given_up));
+    ++told;
   }
   marks_.clear();
-  alone_ = false;
-  backlog_.order_returned();
-  if (sender_waits_ && settings_.expire_after > 0) sender_.notify_one();
-  room_came();
-  return never_reported;
+  told_.given_up_beside += std::max(lost_untold_ - told, int64_t{0});
+  some_news_ = some_news_ || lost_untold_ > 0;
+  lost_untold_ = 0;
 }
 
 // ---- Reports.
@@ -242,8 +260,7 @@ void SendQueue::take(rdkafka::Reports&& reports, const Outlet& from) noexcept {
     counts_.in_flight -= reports.lost;
     counts_.failed += reports.lost;
     bytes_in_flight_ -= reports.lost_bytes + reports.lost * kEventOverhead;
-    told_.given_up_beside += reports.lost;
-    some_news_ = true;
+    lost_untold_ += reports.lost;
   }
   // Not by their reports alone, which may be among those for which there was no memory.
   if (counts_.in_flight == 0) {

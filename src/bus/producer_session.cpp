@@ -43,6 +43,7 @@ bool ProducerSession::open(const char* topic) noexcept {
     thread_ = std::thread([this] { serve(); });
   } catch (...) {
     problem_ = "the system has no thread to give";
+    lacks_thread_ = true;
     return false;
   }
   return true;

@@ -26,6 +26,8 @@ class ProducerSession final : public Outlet, public rdkafka::ReportTaker {
   }
   // Makes the producer, and begins to serve it.
   bool open(const char* topic) noexcept;
+  // Whether that was for want of a thread, which there may be later.
+  bool lacks_thread() const noexcept { return lacks_thread_; }
   const char* problem() const noexcept { return problem_ ? problem_ : producer_.problem(); }
 
   int produce(const Message& message) noexcept override;
@@ -69,6 +71,7 @@ class ProducerSession final : public Outlet, public rdkafka::ReportTaker {
   std::atomic<uint64_t> topic_limit_{0};
   std::string topic_;
   const char* problem_ = nullptr;
+  bool lacks_thread_ = false;
 };
 
 // Ends a session in a thread of its own, for which it waits at most that long. librdkafka now and then

@@ -123,6 +123,7 @@ class SendQueue final {
   // Between the two, cells and events go out without lingering.
   void begin_flush() noexcept;
   void end_flush() noexcept;
+  int flushing() noexcept;
   // Waits until nothing is on its way, or the time is over; returns how much still is.
   int64_t await_empty(int64_t nanoseconds) noexcept;
 
@@ -149,7 +150,7 @@ class SendQueue final {
   // After `detach`: waits until everything in flight was reported; false when the time is over.
   bool await_reports(int64_t nanoseconds) noexcept;
   // What came back from the last producer goes first to the next. What was never reported, and never
-  // will be, is given up; returns how much.
+  // will be, is given up, or left to the next process where the disk has it; returns how much.
   int64_t settle_returned() noexcept;
   // What an outlet has to say of its events; nothing once they were settled, when an outlet that was
   // given up comes to speak after all.
@@ -231,10 +232,14 @@ class SendQueue final {
   bool hand_over() noexcept;
   bool give_up_expired(int64_t now, int64_t& next) noexcept;
   bool can_hand_over() noexcept;
+  // Whether what goes next waits for a partition's first event, which is not to linger then.
+  bool waits_for_start() noexcept;
   Event* next_for_outlet() noexcept;
   void take_back(rdkafka::Failure& failure) noexcept;
   void give_up(EventPointer event, int error) noexcept;
   void count_given_up(GivenUp&& given_up) noexcept;
+  // Tells of events that no report will name: futures one by one, the others together.
+  void tell_unnamed() noexcept;
   // The disk has it: what its publisher waited for.
   void accept_stored(Event& event) noexcept;
   bool disk_is_urgent() const noexcept;
@@ -277,6 +282,8 @@ class SendQueue final {
   std::unordered_map<std::string, int64_t> given_up_by_tenant_;
   Counts counts_;
   int64_t bytes_in_flight_ = 0;
+  int64_t lost_untold_ = 0;   // failures for which there was no memory, and that are not told yet
+  int64_t left_on_disk_ = 0;  // of the spooled, rows that only the next process reads
   int64_t next_number_ = 1;
   int64_t next_sequence_ = 1;
   int64_t times_of_room_ = 0;

@@ -193,6 +193,7 @@ bool SendQueue::read_back(EventView view, int64_t row) noexcept {
 
 void SendQueue::lose_rows(int64_t events) noexcept {
   Guard guard(mutex_);
+  events = std::min(events, backlog_.on_disk);
   backlog_.on_disk -= events;
   counts_.spooled -= events;
   counts_.failed += events;

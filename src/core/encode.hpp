@@ -36,6 +36,7 @@ class MoleculePlan {
   // `start` is where the offset vector will lie in the event: a multiple of 4. The columns must
   // stay as they are until the last write.
   EncodeError prepare(const MoleculeColumns& columns, uint64_t start) noexcept;
+  EncodeError prepare(const MoleculeColumns&& columns, uint64_t start) = delete;
   // Where the event ends.
   uint64_t end() const noexcept { return end_; }
   // `event` is the start of the whole event, end() bytes long.

@@ -134,6 +134,7 @@ class Life {
   std::vector<Publisher> publishers_;  // that wait for the disk
   std::set<int64_t> refused_;          // their numbers, until they have asked
   std::map<int64_t, Told> expected_;   // by number
+  int64_t lost_untold_ = 0;            // failures without memory that are to be told of
   int64_t given_up_ = 0;               // that are to be told of
   int64_t full_number_ = -1;           // of the last outcome without room
   int64_t leavings_at_full_ = 0;

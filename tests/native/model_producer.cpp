@@ -130,6 +130,7 @@ void Life::let_producer_go() {
     tell(reports);
   }
   const int64_t never_reported = books_.count(in_flight);
+  const int64_t told_before = given_up_;
   for (const Partition& partition : outlet_->partitions) {
     for (const Sent& sent : partition.flying) {
       Known& known = *books_.find(sent.id);
@@ -142,6 +143,9 @@ void Life::let_producer_go() {
   }
   for (const int64_t number : unsaid_) expected_[number] = 0;
   given_up_ += static_cast<int64_t>(unsaid_.size());
+  // Of those for which there was no memory the wanted ones are among these, and not told twice.
+  given_up_ += std::max(lost_untold_ - (given_up_ - told_before), int64_t{0});
+  lost_untold_ = 0;
   unsaid_.clear();
   unsaid_bytes_ = 0;
   some_returned_ = false;
@@ -262,7 +266,7 @@ void Life::lose(Partition& partition, rdkafka::Reports& reports) {
   leave_unsaid(sent, known, partition);
   ++reports.lost;
   reports.lost_bytes += bytes_of(sent);
-  ++given_up_;
+  ++lost_untold_;
   books_.move(known, failed);
 }
 

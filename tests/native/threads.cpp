@@ -4,6 +4,8 @@
 #include <cstring>
 #include <string>
 #include <thread>
+#include <type_traits>
+#include <utility>
 #include <vector>
 
 #include "encode.hpp"
@@ -15,6 +17,14 @@
 namespace {
 
 using namespace atomwire;
+
+// A plan points to its columns until the last write, so it takes no temporary ones.
+template <typename Columns, typename = void>
+struct Prepares : std::false_type {};
+template <typename Columns>
+struct Prepares<Columns, std::void_t<decltype(std::declval<MoleculePlan&>().prepare(
+                             std::declval<Columns>(), 0))>> : std::true_type {};
+static_assert(Prepares<const MoleculeColumns&>::value && !Prepares<MoleculeColumns>::value, "");
 
 constexpr unsigned kThreads = 4;
 constexpr unsigned kRounds = 400;

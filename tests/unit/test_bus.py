@@ -465,3 +465,23 @@ def test_two_errors_that_say_the_same_are_of_one_kind(log, caplog):
     for _ in range(3):
         log.log(logging.ERROR, "again: %s", OSError("no room"))
     assert caplog.messages == ["again: no room"]
+
+
+def test_the_first_event_of_a_partition_does_not_linger_while_the_next_waits_for_it(
+    embedded_broker,
+):
+    with EventBus(embedded_broker.bootstrap_servers, TOPIC, linger_ms=600_000) as bus:
+        assert eventually(bus.healthy)
+        first = bus.submit(event(number=1))
+        bus.publish(event(number=2))
+        assert first.result(PATIENCE).offset == 0
+
+
+def test_no_thread_for_a_producer_is_no_matter_of_settings(embedded_broker, monkeypatch):
+    def refuse(*_: object) -> None:
+        raise RuntimeError("the system has no thread to give")
+
+    monkeypatch.setattr("atomwire.bus.properties.ProducerSession", refuse)
+    with pytest.raises(BusError, match="no thread to give") as caught:
+        EventBus(embedded_broker.bootstrap_servers, TOPIC)
+    assert not isinstance(caught.value, SettingsError)

@@ -197,3 +197,48 @@ def test_a_bus_that_another_thread_is_closing_is_closed_in_the_child(tmp_path):
         assert in_child(use) == 0
         closing.join(PATIENCE)
         assert bus.stats().spooled == 1
+
+
+# ---- SQLite has locks of its own, which a child would find held for ever.
+
+
+@pytest.fixture
+def at_the_disk(embedded_broker, tmp_path, monkeypatch):
+    """A bus whose thread is in the middle of a commit, and what lets it go on."""
+    came, go_on = threading.Event(), threading.Event()
+    with EventBus(
+        embedded_broker.bootstrap_servers, TOPIC, **options_of("durable", tmp_path)
+    ) as bus:
+        commit = bus._outbox._spool.commit
+
+        def slow(*args: object, **named: object) -> list[int]:
+            came.set()
+            assert go_on.wait(PATIENCE)
+            return commit(*args, **named)
+
+        monkeypatch.setattr(bus._outbox._spool, "commit", slow)
+        publisher = threading.Thread(target=bus.publish, args=(event("parent"),))
+        publisher.start()
+        assert came.wait(PATIENCE)
+        yield go_on
+        go_on.set()
+        publisher.join(PATIENCE)
+        assert bus.flush(PATIENCE) == 0
+        assert bus.stats().delivered == 1
+
+
+def test_a_fork_waits_for_the_disk(at_the_disk):
+    later = threading.Timer(0.3, at_the_disk.set)
+    later.start()
+
+    def look() -> None:
+        assert at_the_disk.is_set()
+
+    assert in_child(look) == 0
+    later.join()
+
+
+def test_a_fork_does_not_wait_for_ever(at_the_disk, monkeypatch):
+    monkeypatch.setattr("atomwire.bus.publish.outbox._HOLD_SECONDS", 0.1)
+    assert in_child(lambda: None) == 0
+    assert not at_the_disk.is_set()

@@ -10,6 +10,7 @@ import pytest
 
 from atomwire.bus import BusStats, DeliveryError, EventBus, SettingsError, SpoolError
 from atomwire.bus.publish.spool import Spool
+from atomwire.testing import EmbeddedBroker
 from tests.support.bus import PATIENCE, TOPIC, by_tenant, event, eventually, nobody, read
 
 ROOM = 2**30
@@ -193,3 +194,36 @@ def test_a_killed_process_has_lost_nothing(away, embedded_broker, tmp_path):
     assert bus.stats() == BusStats(accepted=100, delivered=100, failed=0, queued=0)
     arrived = [message.value() for message in read(embedded_broker, 100)]
     assert [int(each.split(b"8000-")[1][:12]) for each in arrived] == list(range(100))
+
+
+class SilentSession:
+    """A producer that never says what became of its events."""
+
+    def __init__(self, session) -> None:
+        self._session = session
+
+    def __getattr__(self, name):
+        return getattr(self._session, name)
+
+    def drain(self, *_: float) -> bool:
+        return False
+
+
+def test_what_was_never_reported_is_left_on_the_disk(tmp_path):
+    with EmbeddedBroker() as broker:
+        bus = EventBus(broker.bootstrap_servers, TOPIC, spool_dir=tmp_path, durable=True)
+        assert eventually(bus.healthy)
+    future = bus.submit(event())
+    assert eventually(lambda: bus.stats().queued == 1)
+    bus._recovery._session = SilentSession(bus._recovery._session)
+    bus.close(0)
+    assert "never reported" in str(future.exception(0))
+    stats = bus.stats()
+    assert (stats.accepted, stats.failed, stats.spooled) == (1, 0, 1)
+    with (
+        EmbeddedBroker() as broker,
+        EventBus(broker.bootstrap_servers, TOPIC, spool_dir=tmp_path) as bus,
+    ):
+        assert bus.stats().accepted == 1
+        assert bus.flush(PATIENCE) == 0
+        read(broker, 1)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from atomwire.bus import SpoolError
-from atomwire.bus.publish.spool import Spool, SpooledEvent
+from atomwire.bus.publish.spool import BEFORE_ALL, Spool, SpooledEvent
 from tests.support.spools import (
     PAGE_BYTES,
     ROOM,
@@ -110,6 +110,24 @@ def test_a_row_whose_pages_break_in_use_is_passed_over(tmp_path, position):
     assert apart(tmp_path) == [path.name + ".damaged"]
     assert spool.count() == 10
     assert lost(spool) == {None: 0}
+    spool.close()
+
+
+@pytest.mark.parametrize("read_before", [False, True])
+def test_what_goes_in_front_begins_a_new_file_when_pages_are_broken(tmp_path, read_before):
+    spool = Spool(tmp_path, TOPIC, ROOM)
+    events = [spooled(n, f"tenant-{n}", size=20_000) for n in range(10)]
+    spool.commit(events)
+    path = on_the_disk(spool)
+    break_chain(path, events[3])
+    if read_before:
+        assert len(held(spool)) == 9
+    spool.put_in_front(spool.rows_in_front(2), [spooled(90), spooled(91)], delete=[4])
+    found = [each for _, each in spool.read(BEFORE_ALL, 2**20, 2**30)]
+    assert found == [spooled(90), spooled(91), *events[:3], *events[4:]]
+    assert spool.count() == 11
+    assert apart(tmp_path) == [path.name + ".damaged"]
+    assert "tenant-3" in lost(spool)
     spool.close()
 
 

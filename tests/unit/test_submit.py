@@ -1,8 +1,6 @@
 """Futures: resolved by the acknowledgement, and by nothing else."""
 
 import asyncio
-import itertools
-import sys
 
 import pytest
 from confluent_kafka import KafkaError
@@ -11,6 +9,7 @@ from atomwire import InvalidEventError
 from atomwire.bus import BusClosedError, BusFullError, DeliveryError, EventBus
 from atomwire.bus.position import Position
 from tests.support.bus import PATIENCE, TOPIC, event, eventually, nobody, read
+from tests.support.interrupts import interrupted_at_every_line
 
 
 @pytest.fixture
@@ -135,35 +134,6 @@ def test_a_callback_may_publish(embedded_broker):
 # ---- Interrupted between the event's acceptance and the return.
 
 
-class Raised(BaseException):
-    """What a signal handler raises."""
-
-
-def interrupted_at_every_line(call) -> None:
-    """Make a call again and again, and raise one line of the bus later each time."""
-    for moment in itertools.count(1):
-        lines = 0
-
-        def trace(frame, kind, _, moment=moment):
-            nonlocal lines
-            if "/bus/" not in frame.f_code.co_filename:
-                return None
-            lines += 1
-            if lines == moment:
-                raise Raised
-            return trace
-
-        sys.settrace(trace)
-        try:
-            call()
-        except Raised:
-            pass
-        finally:
-            sys.settrace(None)
-        if lines < moment:
-            return
-
-
 @pytest.mark.parametrize("mode", ["plain", "spool", "durable"])
 def test_nothing_is_kept_for_who_was_interrupted(embedded_broker, tmp_path, mode):
     settings = {} if mode == "plain" else {"spool_dir": tmp_path, "durable": mode == "durable"}
@@ -175,3 +145,9 @@ def test_nothing_is_kept_for_who_was_interrupted(embedded_broker, tmp_path, mode
         assert bus._queue.awaiting == 0
         stats = bus.stats()
         assert stats.accepted == stats.delivered > 0
+
+
+def test_a_flush_that_was_interrupted_is_over(embedded_broker):
+    with EventBus(embedded_broker.bootstrap_servers, TOPIC) as bus:
+        interrupted_at_every_line(lambda: bus.flush(PATIENCE))
+        assert bus._queue.flushing == 0

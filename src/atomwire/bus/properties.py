@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 from confluent_kafka import KafkaException
 
 from atomwire._native import ProducerSession, SendQueue
-from atomwire.bus.errors import SettingsError
+from atomwire.bus.errors import BusError, SettingsError
 from atomwire.bus.log import RateLimitedLog
 from atomwire.bus.refusals import refusal
 from atomwire.bus.security import security_properties
@@ -118,11 +118,15 @@ def make_session(queue: SendQueue, properties: dict[str, Any], topic: str) -> Pr
     ------
     SettingsError
         librdkafka does not know a property, or refuses its value.
+    BusError
+        There is no thread to be had now.
     """
     _checked("topic", topic)
     texts = {name: _text(value) for name, value in properties.items()}
     try:
         return ProducerSession(queue, texts, topic)
+    except RuntimeError as error:
+        raise BusError(f"no producer: {error}; try again when there are fewer threads") from error
     except ValueError as error:
         reason = str(error)
     raise refusal(reason, properties)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
+from atomwire._native import Flush
 from atomwire.bus.publish.parts import Parts
 from atomwire.bus.publish.worker import Gate
 
@@ -31,8 +32,9 @@ def drain(
         Open when it is closed.
     """
     queue, delivery = parts.queue, parts.delivery
-    queue.begin_flush()
+    flush = Flush(queue)
     try:
+        flush.begin()
         while True:
             remaining = max(deadline() - time.monotonic(), 0.0)
             waiting = queue.await_empty(min(remaining, SLICE_SECONDS))
@@ -43,4 +45,4 @@ def drain(
                     return waiting  # the thread that closes the bus waits for this one
                 delivery.turn()  # nobody else would
     finally:
-        queue.end_flush()
+        flush.end()

@@ -9,10 +9,10 @@ import ctypes
 import errno
 import os
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeVar
 
 from atomwire.bus.errors import SpoolError
 from atomwire.bus.publish.leftovers import Leftovers
@@ -20,6 +20,7 @@ from atomwire.bus.publish.losses import Losses, LostEvent
 from atomwire.bus.publish.spool_file import SpoolFile, make_private_directory
 from atomwire.bus.publish.spool_table import (
     BEFORE_ALL,
+    NumberedEvent,
     SpooledEvent,
     Table,
     Unreadable,
@@ -38,6 +39,9 @@ _WAYS_OUT = {
     "SQLITE_CANTOPEN": "see that its directory is there, and that descriptors are free",
 }
 _WAY_OUT = "see that this user may write to its directory, and that the disk is sound"
+
+
+_T = TypeVar("_T")
 
 
 class Spool:
@@ -112,15 +116,7 @@ class Spool:
         if not append and not delete:
             return []
         try:
-            if self._has_damaged_pages:
-                self._begin_anew()
-            try:
-                return self._commit(append, delete)
-            except sqlite3.DatabaseError as error:
-                if not is_damage(error):
-                    raise
-            self._begin_anew()
-            return self._commit(append, delete)
+            return self._sound(lambda: self._commit(append, delete))
         except (OSError, sqlite3.Error) as error:
             raise self._error_of(error) from error
 
@@ -144,13 +140,9 @@ class Spool:
         SpoolError
             As `commit` does.
         """
+        rows = list(zip(range(first, first + len(events)), events, strict=True))
         with self._errors_named():
-            self._settle_doubt()
-            rows = range(first, first + len(events))
-            self._is_in_doubt = True
-            self._held -= self._table.write(list(zip(rows, events, strict=True)), delete)
-            self._held += len(events)
-            self._is_in_doubt = False
+            self._sound(lambda: self._write(rows, delete))
 
     def read(self, after: int, max_events: int, max_bytes: int) -> list[tuple[int, SpooledEvent]]:
         """Return the next rows, in order, at most `max_bytes` of events but at least one row.
@@ -265,18 +257,36 @@ class Spool:
         self._told_to, self._passed_over = BEFORE_ALL, 0
         self._has_damaged_pages = False
 
+    def _sound(self, write: Callable[[], _T]) -> _T:
+        """Write to a file that is sound, a new one after damage."""
+        if not self._has_damaged_pages:
+            try:
+                return write()
+            except sqlite3.DatabaseError as error:
+                if not is_damage(error):
+                    raise
+        self._begin_anew()
+        return write()
+
     def _commit(self, append: Sequence[SpooledEvent], delete: Sequence[int]) -> list[int]:
+        self._settle_doubt()
+        last = self._last + len(append)
+        rows = list(range(self._last + 1, last + 1))
+        self._write(list(zip(rows, append, strict=True)), delete, last)
+        if rows:
+            self._file.note_written(last)
+        return rows
+
+    def _write(
+        self, rows: list[NumberedEvent], delete: Sequence[int], last: int | None = None
+    ) -> None:
         self._settle_doubt()
         # An exception may come at any point, from outside too: then the file is asked.
         self._is_in_doubt = True
-        rows = list(range(self._last + 1, self._last + 1 + len(append)))
-        deleted = self._table.write(list(zip(rows, append, strict=True)), delete)
+        deleted = self._table.write(rows, delete)
         self._held += len(rows) - deleted
-        self._last += len(rows)
+        self._last = self._last if last is None else last
         self._is_in_doubt = False
-        if rows:
-            self._file.note_written(self._last)
-        return rows
 
     def _settle_doubt(self) -> None:
         if self._is_in_doubt:

@@ -354,10 +354,10 @@ class Table:
         with self._transaction():
             if deletions:
                 self._mark_highest()
-            for statement in deletions:
-                deleted += self._database.execute(*statement).rowcount
-            for statement in insertions:
-                self._database.execute(*statement)
+            for query, numbers in deletions:
+                deleted += self._database.execute(query, numbers).rowcount
+            for query, values in insertions:
+                self._database.execute(query, values)
         self._failed = False
         return max(deleted, 0)
 

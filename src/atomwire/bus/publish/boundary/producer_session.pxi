@@ -57,6 +57,8 @@ cdef class ProducerSession:
     ValueError
         librdkafka does not know a property, or refuses its value. The message is its own, and may
         hold a secret.
+    RuntimeError
+        The system has no thread to give.
     """
 
     cdef shared_ptr[NativeSession] session
@@ -74,6 +76,8 @@ cdef class ProducerSession:
         cdef cbool opened
         with nogil:
             opened = self.session.get().open(text)
+        if self.session.get().lacks_thread():
+            raise RuntimeError(self.session.get().problem().decode())
         if not opened:
             raise ValueError(self.session.get().problem().decode("utf-8", "replace"))
 

@@ -29,6 +29,36 @@ cdef class Claim:
     cdef readonly int64_t number
 
 
+@cython.final
+cdef class Flush:
+    """Has a queue send without lingering, from `begin` to `end`.
+
+    It knows by itself whether it has begun: a signal handler may raise before its caller does. What is
+    let go of ends, too.
+    """
+
+    cdef SendQueue queue
+    cdef bint begun
+
+    def __cinit__(self, SendQueue queue not None):
+        self.queue = queue
+
+    def __dealloc__(self):
+        self.end()
+
+    cpdef begin(self):
+        """Send without lingering."""
+        if not self.begun:
+            self.begun = True
+            self.queue.queue.begin_flush()
+
+    cpdef end(self):
+        """Linger again."""
+        if self.begun:
+            self.begun = False
+            self.queue.queue.end_flush()
+
+
 cdef class SendQueue:
     """Every event and cell of one bus, from its acceptance to its end.
 
@@ -191,13 +221,10 @@ cdef class SendQueue:
         with nogil:
             self.queue.await_room(number, nanoseconds)
 
-    def begin_flush(self):
-        """Send without lingering until `end_flush`."""
-        self.queue.begin_flush()
-
-    def end_flush(self):
-        """Linger again."""
-        self.queue.end_flush()
+    @property
+    def flushing(self):
+        """How many calls have it send without lingering."""
+        return self.queue.flushing()
 
     def await_empty(self, double seconds):
         """Wait until nothing is on its way, or the time is over; return how much still is."""
