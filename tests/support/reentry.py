@@ -37,7 +37,7 @@ MODES = ("plain", "spool", "durable")
 HANG_SECONDS = 30.0
 FLUSH_SECONDS = 5.0
 # Not every line is tried in each run of the tests. STEP=1 does it.
-STEP = int(os.environ.get("REENTRY_STEP", "5"))
+STEP = int(os.environ.get("REENTRY_STEP", "8"))
 MOST_LINES_OF_CLOSE = 150
 # Nor in the library: a tracer gets between a lock and its clause, where no signal handler does.
 NOT_OF_THE_BUS = (__file__, "/codec/", "numpy", "threading.py", "/concurrent/futures/")
