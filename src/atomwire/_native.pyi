@@ -279,3 +279,14 @@ class Publisher:
         tenant_id: str | None = None,
         headers: Mapping[str, str | bytes] | Iterable[tuple[str, str | bytes]] | None = None,
     ) -> None: ...
+    def write(
+        self,
+        tenant_id: str,
+        coordinate_hash: Hash,
+        value: Value | None,
+        *,
+        timestamp: Timestamp | None = None,
+        security_mask: int | None = None,
+        user_id: str | None = None,
+        region: str | None = None,
+    ) -> None: ...

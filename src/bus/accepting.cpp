@@ -162,9 +162,9 @@ Outcome SendQueue::join(EventPointer event) noexcept {
   if (settings_.disk && disk_waits_ && (settings_.durable || !disk_gathers_)) disk_.notify_one();
   // The sender sees to it that what waits goes, or is given up in time; and that what the first of
   // them waits for does not linger.
-  if (sender_waits_ && (can_hand_over() || settings_.expire_after > 0 ||
-                        (backlog_.in_memory() == 1 && waits_for_start()))) {
-    sender_.notify_one();
+  if (settings_.expire_after > 0 || (backlog_.in_memory() == 1 && waits_for_start()) ||
+      (sender_waits_ && can_hand_over())) {
+    call_sender();
   }
   return {awaited ? Verdict::awaits_disk : Verdict::taken, number};
 }
@@ -270,13 +270,13 @@ Outcome SendQueue::begin_gathering(const Cell& cell, Gathering::Place place) noe
   const bool waits = settings_.linger != 0 && now - last <= settings_.linger && !is_crowded();
   if (!gathering_.append(place, cell, now)) return {Verdict::no_memory};
   if (waits) {
-    if (sender_waits_ && gathering_.oldest() == place) sender_.notify_one();
+    if (gathering_.oldest() == place) call_sender();
     return {};
   }
   const Outcome outcome = flush_cells(place, /*force=*/false);
   // A cell that goes out alone is not taken when there is no room for it.
   if (outcome.verdict != Verdict::taken) gathering_.clear(place, last);
-  if (sender_waits_ && gathering_.tenants() == 1) sender_.notify_one();
+  if (gathering_.tenants() == 1) call_sender();
   return outcome;
 }
 
@@ -399,7 +399,7 @@ void SendQueue::accept_unstored(int64_t number) noexcept {
 void SendQueue::begin_flush() noexcept {
   Guard guard(mutex_);
   ++flushing_;
-  if (sender_waits_) sender_.notify_one();
+  call_sender();
 }
 
 void SendQueue::end_flush() noexcept {

@@ -142,14 +142,20 @@ bool SendQueue::give_up_expired(int64_t now, int64_t& next) noexcept {
 bool SendQueue::await_work(int64_t until) noexcept {
   Guard guard(mutex_);
   const int64_t wait = until - settings_.steady();
-  if (sender_stops_ || wait <= 0 || send_now_ || (can_hand_over() && !stuck_)) {
-    return !sender_stops_;
+  const bool work = wait <= 0 || sender_called_ || send_now_ || (can_hand_over() && !stuck_);
+  if (!sender_stops_ && !work) {
+    stuck_ = false;
+    sender_waits_ = true;
+    guard.wait_until(sender_, after(wait));
+    sender_waits_ = false;
   }
-  stuck_ = false;
-  sender_waits_ = true;
-  guard.wait_until(sender_, after(wait));
-  sender_waits_ = false;
+  sender_called_ = false;
   return !sender_stops_;
+}
+
+void SendQueue::call_sender() noexcept {
+  sender_called_ = true;
+  if (sender_waits_) sender_.notify_one();
 }
 
 void SendQueue::stop_sender() noexcept {
@@ -173,7 +179,7 @@ void SendQueue::attach(std::shared_ptr<Outlet> outlet) noexcept {
 bool SendQueue::set_partitions(int count, const Outlet& from) noexcept {
   Guard guard(mutex_);
   if (outlet_.get() != &from || !starts_.reset(count)) return false;
-  if (sender_waits_) sender_.notify_one();
+  call_sender();
   if (disk_waits_) disk_.notify_one();
   return true;
 }
@@ -209,7 +215,7 @@ int64_t SendQueue::settle_returned() noexcept {
   tell_unnamed();
   alone_ = false;
   backlog_.order_returned();
-  if (sender_waits_ && settings_.expire_after > 0) sender_.notify_one();
+  if (settings_.expire_after > 0) call_sender();
   room_came();
   return never_reported;
 }

@@ -232,6 +232,9 @@ class SendQueue final {
   bool hand_over() noexcept;
   bool give_up_expired(int64_t now, int64_t& next) noexcept;
   bool can_hand_over() noexcept;
+  // Has the sender look anew at what is due when, also if it does not wait yet. That something can be
+  // handed over it sees by itself.
+  void call_sender() noexcept;
   // Whether what goes next waits for a partition's first event, which is not to linger then.
   bool waits_for_start() noexcept;
   Event* next_for_outlet() noexcept;
@@ -295,6 +298,7 @@ class SendQueue final {
   bool send_now_ = false;   // what lingers in the outlet is due
   bool stuck_ = false;      // the outlet found no room, for no reason that the queue knows
   bool sender_waits_ = false;
+  bool sender_called_ = false;  // since it looked last: it may be on its way to its wait
   bool sender_stops_ = false;
   bool disk_waits_ = false;
   bool disk_gathers_ = false;

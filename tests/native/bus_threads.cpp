@@ -7,6 +7,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <deque>
+#include <future>
 #include <thread>
 
 #include "model_random.hpp"
@@ -362,9 +363,31 @@ class Bus {
   std::deque<Row> disk_;
 };
 
+// A call that comes while the sender is on its way from its last look to its wait.
+template <typename Call>
+void the_sender_hears(Call call) {
+  QueueSettings settings;
+  settings.linger = int64_t{3'600'000} * kMillisecond;
+  settings.steady = steady;
+  settings.unix_time = unix_time;
+  SendQueue queue(std::move(settings));
+  const int64_t next = queue.send_due();
+  call(queue);
+  auto looks = std::async(std::launch::async, [&] { return queue.await_work(next); });
+  CHECK(looks.wait_for(std::chrono::minutes(1)) == std::future_status::ready && looks.get());
+}
+
 }  // namespace
 
 int main() {
+  the_sender_hears([](SendQueue& queue) { queue.begin_flush(); });
+  the_sender_hears([](SendQueue& queue) {
+    Label label;
+    label.tenant = {"w", 1};
+    Cell cell;
+    std::memset(cell.hash, 0, sizeof cell.hash);
+    CHECK(queue.write(label, cell).verdict == Verdict::taken);
+  });
   for (uint64_t seed = 1; seed <= kRounds; ++seed) Bus(seed).run();
   return 0;
 }

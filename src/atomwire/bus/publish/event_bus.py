@@ -25,7 +25,7 @@ from atomwire._native import (
 )
 from atomwire.bus.errors import BusError, DeliveryError, PublishError
 from atomwire.bus.publish import lifecycle
-from atomwire.bus.publish.admission import Admission
+from atomwire.bus.publish.admission import Admission, Outcome
 from atomwire.bus.publish.closing import Closing
 from atomwire.bus.publish.delivery import promise
 from atomwire.bus.publish.draining import drain
@@ -41,10 +41,8 @@ from atomwire.bus.publish.stats import BusStats
 from atomwire.bus.publish.words import NO_THREAD, Words
 from atomwire.bus.settings import BusSettings
 from atomwire.codec.molecules import Molecules
-from atomwire.codec.timestamps import Timestamp
 
 if TYPE_CHECKING:
-    from atomwire._native import Hash, Value
     from atomwire._native import Headers as RawHeaders
     from atomwire.bus.position import Position
 
@@ -141,56 +139,6 @@ class EventBus(Publisher):
         except PublishError as error:
             error.accepted = max(accepted, error.accepted)
             raise
-
-    def write(
-        self,
-        tenant_id: str,
-        coordinate_hash: Hash,
-        value: Value | None,
-        *,
-        timestamp: Timestamp | None = None,
-        security_mask: int | None = None,
-        user_id: str | None = None,
-        region: str | None = None,
-    ) -> None:
-        """Write one cell and return at once.
-
-        A cell after a quiet spell goes to the producer at once, and waits for others there,
-        `linger_ms` at most. While cells of its tenant keep coming, those within `linger_ms` become
-        one event. A tenant's cells and events keep the order of the
-        calls.
-
-        Parameters
-        ----------
-        tenant_id : str
-            Never empty.
-        coordinate_hash : int or 16 bytes
-            The cell.
-        value : float, int, str, bool, datetime, date, datetime64, CellError or None
-            Its type says which value field it becomes.
-        timestamp : int, datetime or datetime64, optional
-            When the cell was written; the event carries the time when it was made.
-        security_mask : int, optional
-            64 bits without a sign.
-        user_id, region : str, optional
-            Of the event; cells that differ in them become different events.
-
-        Raises
-        ------
-        TypeError, ValueError
-            Naming the argument, its value and what it must be.
-        BusFullError, EventTooLargeError, SpoolError, BusClosedError, PublishError
-            As `publish` does. The cell was not taken; cells before it may still wait for room.
-        """
-        queue = self._queue
-        outcome = queue.write(
-            tenant_id, coordinate_hash, value, timestamp, security_mask, user_id, region
-        )
-        if outcome is not None or not queue.attended:
-            self._admission.take_cell(
-                outcome,
-                (tenant_id, coordinate_hash, value, timestamp, security_mask, user_id, region),
-            )
 
     def write_molecules(
         self,
@@ -440,6 +388,10 @@ class EventBus(Publisher):
             check_event(event)
             return message_headers(event, headers)
         return own_headers(headers)
+
+    def _write_otherwise(self, outcome: Outcome, cell: tuple[Any, ...]) -> None:
+        """Take a cell that found no room, or the first one."""
+        self._admission.take_cell(outcome, cell)
 
     def _publish_otherwise(
         self, event: bytes, tenant_id: str | None, headers: Headers | None

@@ -160,21 +160,26 @@ cdef class SendQueue:
     def write(self, str tenant_id not None, coordinate_hash, value, timestamp, security_mask,
               user_id, region):
         """Take one cell; return None, or (verdict, number, size) when it was not taken."""
+        cdef Outcome outcome
+        self.take_cell(outcome, tenant_id, coordinate_hash, value, timestamp, security_mask,
+                       user_id, region)
+        if outcome.verdict == Verdict.taken:
+            return None
+        return <int>outcome.verdict, outcome.number, outcome.size
+
+    cdef int take_cell(self, Outcome& outcome, object tenant_id, object coordinate_hash,
+                       object value, object timestamp, object security_mask, object user_id,
+                       object region) except -1:
         cdef Cell cell
         cdef Label label
-        cdef Outcome outcome
         fill_cell(cell, coordinate_hash, value, timestamp, security_mask)
-        set_text(&label.tenant, tenant_id, "tenant_id")
-        if label.tenant.size == 0:
-            raise ValueError(f"tenant_id={tenant_id!r}: must not be empty")
+        set_tenant(&label.tenant, tenant_id)
         if user_id is not None:
             set_text(&label.user, user_id, "user_id")
         if region is not None:
             set_text(&label.region, region, "region")
         outcome = self.queue.write(label, cell)
-        if outcome.verdict == Verdict.taken:
-            return None
-        return <int>outcome.verdict, outcome.number, outcome.size
+        return 0
 
     def drop(self):
         """Count an event that found no room and is not wanted then."""
@@ -518,9 +523,9 @@ cdef bytes bytes_of(const string& text):
 
 
 cdef class Publisher:
-    """The call of a bus that is made for each event, without a frame of Python.
+    """The calls of a bus that are made for each event and each cell, without a frame of Python.
 
-    Its class has `_publish_otherwise`, for what the queue alone cannot do.
+    Its class has `_publish_otherwise` and `_write_otherwise`, for what the queue alone cannot do.
     """
 
     cdef public SendQueue _queue
@@ -562,3 +567,48 @@ cdef class Publisher:
             if queue.queue.publish(view, 0).verdict == Verdict.taken:
                 return
         self._publish_otherwise(event, tenant_id, headers)
+
+    def write(self, tenant_id, coordinate_hash, value, *, timestamp=None, security_mask=None,
+              user_id=None, region=None):
+        """Write one cell and return at once.
+
+        A cell after a quiet spell goes to the producer at once, and waits for others there,
+        `linger_ms` at most. While cells of its tenant keep coming, those within `linger_ms` become
+        one event. A tenant's cells and events keep the order of the calls.
+
+        Parameters
+        ----------
+        tenant_id : str
+            Never empty.
+        coordinate_hash : int or 16 bytes
+            The cell.
+        value : float, int, str, bool, datetime, date, datetime64, CellError or None
+            Its type says which value field it becomes.
+        timestamp : int, datetime or datetime64, optional
+            When the cell was written; the event carries the time when it was made.
+        security_mask : int, optional
+            64 bits without a sign.
+        user_id, region : str, optional
+            Of the event; cells that differ in them become different events.
+
+        Raises
+        ------
+        TypeError, ValueError
+            Naming the argument, its value and what it must be.
+        BusFullError, EventTooLargeError, SpoolError, BusClosedError, PublishError
+            As `publish` does. The cell was not taken; cells before it may still wait for room.
+        """
+        cdef SendQueue queue = self._queue
+        cdef Outcome outcome
+        queue.take_cell(outcome, tenant_id, coordinate_hash, value, timestamp, security_mask,
+                        user_id, region)
+        if outcome.verdict == Verdict.taken:
+            if queue.attended:
+                return
+            refused = None
+        else:
+            refused = <int>outcome.verdict, outcome.number, outcome.size
+        self._write_otherwise(
+            refused,
+            (tenant_id, coordinate_hash, value, timestamp, security_mask, user_id, region),
+        )
