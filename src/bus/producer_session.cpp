@@ -1,5 +1,6 @@
 #include "producer_session.hpp"
 
+#include <algorithm>
 #include <chrono>
 #include <future>
 #include <memory>
@@ -12,7 +13,8 @@ namespace {
 // How long librdkafka is asked for reports in one go; `end` waits for the end of it.
 constexpr int kServeMilliseconds = 100;
 // How long a broker is asked for the topic's partitions, and how long it is left in peace in between.
-constexpr int kAskMilliseconds = 200;
+constexpr int kAskMilliseconds = ProducerSession::kLeastPatience;
+constexpr int kMostPatience = 10'000;
 constexpr int64_t kNanosecondsPerMillisecond = 1'000'000;
 // RD_KAFKA_RESP_ERR__CRIT_SYS_RESOURCE: no memory for a message's headers.
 constexpr int kNoResource = -194;
@@ -69,8 +71,11 @@ void ProducerSession::send_now(int milliseconds) noexcept {
 
 bool ProducerSession::find_partitions() noexcept {
   int error = 0;
-  const int partitions = producer_.partitions(kAskMilliseconds, error);
+  const int partitions = producer_.partitions(patience_, error);
   topic_error_.store(partitions > 0 ? 0 : error);
+  // A broker that is there and has not answered may be a slow one. Without one, what the producer has
+  // to say does not wait for longer.
+  patience_ = producer_.connected() ? std::min(2 * patience_, kMostPatience) : kAskMilliseconds;
   if (partitions == 0 || !queue_.set_partitions(partitions, *this)) return false;
   producer_.ask_limit(topic_.c_str());
   return true;

@@ -17,6 +17,8 @@ namespace atomwire::bus {
 
 class ProducerSession final : public Outlet, public rdkafka::ReportTaker {
  public:
+  static constexpr int kLeastPatience = 200;
+
   explicit ProducerSession(SendQueue& queue) noexcept : queue_(queue), producer_(*this) {}
   ~ProducerSession() override;
 
@@ -72,6 +74,7 @@ class ProducerSession final : public Outlet, public rdkafka::ReportTaker {
   std::string topic_;
   const char* problem_ = nullptr;
   bool lacks_thread_ = false;
+  int patience_ = kLeastPatience;  // the session's thread's: with a broker, in milliseconds
 };
 
 // Ends a session in a thread of its own, for which it waits at most that long. librdkafka now and then

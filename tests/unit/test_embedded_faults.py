@@ -187,3 +187,13 @@ def test_a_child_leaves_it_to_its_parent(broker):
     assert in_child(broker.close) == 0
     assert broker.bootstrap_servers == addresses
     assert all(map(reaches, broker.bootstrap_servers.split(",")))
+
+
+@pytest.mark.parametrize("seconds", [0.3, 1.0])
+def test_a_bus_delivers_to_a_slow_broker(seconds):
+    with EmbeddedBroker() as broker:
+        broker.slow(seconds)
+        with atomwire.EventBus(broker.bootstrap_servers, support.TOPIC) as bus:
+            bus.publish(cell(1))
+            assert bus.flush(support.PATIENCE) == 0
+            assert bus.stats().delivered == 1
