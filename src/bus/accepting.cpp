@@ -418,7 +418,7 @@ int64_t SendQueue::await_empty(int64_t nanoseconds) noexcept {
   ++waiting_publishers_;
   int64_t left = 0;
   for (;;) {
-    left = counts_.waiting() - left_on_disk_ + (gathering_.cells() > 0 ? 1 : 0);
+    left = counts_.on_the_way() + (gathering_.cells() > 0 ? 1 : 0);
     if (left == 0 || std::chrono::steady_clock::now() >= until) break;
     guard.wait_until(publishers_, until);
   }

@@ -11,6 +11,8 @@ constexpr int64_t kMillisecond = 1'000'000;
 constexpr int64_t kFarAhead = int64_t{3'600'000} * kMillisecond;
 // Cells that found no room are tried again after this.
 constexpr int64_t kPause = kMillisecond;
+// What waits for a partition's first event has it sent again after this.
+constexpr int64_t kHurry = 20 * kMillisecond;
 // What librdkafka is given to send what lingers in it.
 constexpr int kSendNowMilliseconds = 1;
 constexpr int kFlushMilliseconds = 10;
@@ -40,6 +42,8 @@ int64_t SendQueue::send_due() noexcept {
     const bool flushing = flushing_ > 0 && counts_.in_flight > 0;
     if ((send_now_ || flushing) && !broken_) outlet = outlet_;
     send_now_ = false;
+    if (hurries_) next = std::min(next, settings_.steady() + kHurry);
+    hurries_ = false;
     if (stuck_) next = std::min(next, settings_.steady() + kPause);
     if (flushing && outlet != nullptr) {
       milliseconds = kFlushMilliseconds;
@@ -100,7 +104,8 @@ bool SendQueue::hand_over() noexcept {
   Event* const event = next_for_outlet();
   stuck_ = false;
   if (event == nullptr) {
-    if (waits_for_start()) send_now_ = true;
+    // Again and again: librdkafka hurries only those whose connection is there.
+    if (waits_for_start()) send_now_ = hurries_ = true;
     return false;
   }
   const Mark mark{event->number,  event->row, event->wanted, event->suspect,
@@ -209,7 +214,7 @@ int64_t SendQueue::settle_returned() noexcept {
   for (const auto& [sequence, mark] : marks_) rows += mark.row != 0 && rows < never_reported ? 1 : 0;
   counts_.failed += never_reported - rows;
   counts_.spooled += rows;
-  left_on_disk_ += rows;
+  counts_.left += rows;
   counts_.in_flight = 0;
   bytes_in_flight_ = 0;
   tell_unnamed();

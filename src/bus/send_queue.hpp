@@ -60,8 +60,10 @@ struct Counts {
   int64_t spooled = 0;  // on the disk, and not in memory
   int64_t dropped = 0;
   int64_t gathering = 0;  // cells, no events yet
+  int64_t left = 0;       // of the spooled: rows that only the next process reads
 
   int64_t waiting() const noexcept { return in_flight + backlog + spooled; }
+  int64_t on_the_way() const noexcept { return waiting() - left; }
 };
 
 struct Acknowledgement {
@@ -286,7 +288,6 @@ class SendQueue final {
   Counts counts_;
   int64_t bytes_in_flight_ = 0;
   int64_t lost_untold_ = 0;   // failures for which there was no memory, and that are not told yet
-  int64_t left_on_disk_ = 0;  // of the spooled, rows that only the next process reads
   int64_t next_number_ = 1;
   int64_t next_sequence_ = 1;
   int64_t times_of_room_ = 0;
@@ -297,6 +298,7 @@ class SendQueue final {
   bool alone_ = false;      // an event travels alone
   bool send_now_ = false;   // what lingers in the outlet is due
   bool stuck_ = false;      // the outlet found no room, for no reason that the queue knows
+  bool hurries_ = false;    // something waits for a partition's first event
   bool sender_waits_ = false;
   bool sender_called_ = false;  // since it looked last: it may be on its way to its wait
   bool sender_stops_ = false;

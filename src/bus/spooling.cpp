@@ -132,7 +132,7 @@ size_t SendQueue::written(const std::vector<int64_t>& rows) noexcept {
   publishers_expected_ = std::min(rows.size() + backlog_.for_disk(), kMostExpected);
   stored_times_.fetch_add(1);
   room_came();
-  const bool some_to_hand_over = sender_waits_ && can_hand_over();
+  const bool some_to_hand_over = sender_waits_ && (can_hand_over() || waits_for_start());
   guard.unlock();  // which publishers want next
   if (some_to_hand_over) sender_.notify_one();
   return stayed;
@@ -187,7 +187,7 @@ bool SendQueue::read_back(EventView view, int64_t row) noexcept {
   --backlog_.on_disk;
   --counts_.spooled;
   ++counts_.backlog;
-  if (sender_waits_ && can_hand_over()) sender_.notify_one();
+  if (sender_waits_ && (can_hand_over() || waits_for_start())) sender_.notify_one();
   return true;
 }
 

@@ -60,6 +60,7 @@ bool MockCluster::find_functions() noexcept {
 }
 
 bool MockCluster::open(int nodes) noexcept {
+  process_.store(this_process());
   const std::lock_guard<std::mutex> lock(mutex_);
   if (!find_functions()) return false;
   // The cluster lives in a client, which itself has nothing to do, and nothing to say.
@@ -79,13 +80,19 @@ bool MockCluster::open(int nodes) noexcept {
   }
   mock_.group_initial_rebalance_delay(cluster_, kGroupDelay);
   nodes_ = nodes;
-  process_ = this_process();
+  try {
+    addresses_ = mock_.cluster_bootstraps(cluster_);
+  } catch (...) {
+    std::snprintf(problem_, sizeof problem_, "no memory");
+    return false;
+  }
   return true;
 }
 
 void MockCluster::close() noexcept {
+  if (process_.load() != this_process()) return;
   const std::lock_guard<std::mutex> lock(mutex_);
-  if (cluster_ != nullptr && process_ == this_process()) {
+  if (cluster_ != nullptr) {
     mock_.cluster_destroy(cluster_);
     api().destroy(owner_);
   }
@@ -95,8 +102,9 @@ void MockCluster::close() noexcept {
 
 template <typename Call>
 int MockCluster::locked(Call call) noexcept {
+  if (process_.load() != this_process()) return kClosed;
   const std::lock_guard<std::mutex> lock(mutex_);
-  if (cluster_ == nullptr || process_ != this_process()) return kClosed;
+  if (cluster_ == nullptr) return kClosed;
   return call();
 }
 
@@ -107,15 +115,6 @@ int MockCluster::order(Call call) noexcept {
     std::this_thread::sleep_for(kBetweenOrders);
     return error;
   });
-}
-
-const char* MockCluster::addresses() noexcept {
-  const char* found = "";
-  locked([&] {
-    found = mock_.cluster_bootstraps(cluster_);
-    return kNoError;
-  });
-  return found;
 }
 
 int MockCluster::create_topic(const char* name, int partitions) noexcept {

@@ -1,9 +1,11 @@
 // A Kafka inside the process, for tests: librdkafka's mock cluster, and faults of it.
 #pragma once
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <mutex>
+#include <string>
 
 #include "api.hpp"
 
@@ -41,8 +43,8 @@ class MockCluster {
   // Once, after `load`. False when librdkafka refuses, or lacks what is needed; `problem` says why.
   bool open(int nodes) noexcept;
   const char* problem() const noexcept { return problem_; }
-  // host:port of each node, separated by commas; it stays the same until `close`.
-  const char* addresses() noexcept;
+  // host:port of each node, separated by commas; it stays the same from `open` on.
+  const char* addresses() const noexcept { return addresses_.c_str(); }
   void close() noexcept;
 
   // An error code of librdkafka, or 0. What is closed answers kClosed.
@@ -62,11 +64,12 @@ class MockCluster {
   int order(Call call) noexcept;  // what the cluster's thread does, and answers
 
   MockApi mock_{};
-  std::mutex mutex_;  // of what follows
+  std::atomic<int> process_{0};  // which opened it; looked at first: the mutex may be the parent's
+  std::mutex mutex_;             // of what follows
   Client* owner_ = nullptr;
   Cluster* cluster_ = nullptr;
   int nodes_ = 0;
-  int process_ = 0;  // which opened it
+  std::string addresses_;
   char problem_[512] = "";
 };
 

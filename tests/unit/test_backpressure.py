@@ -54,6 +54,17 @@ def test_drop_drops_a_full_event_of_cells(away):
     close_in_vain(bus)
 
 
+def test_a_tenant_of_a_class_of_its_own_is_dropped_as_any_other(away):
+    class Tenant(str):
+        __slots__ = ()
+
+    bus = EventBus(away, TOPIC, queue_size=1, on_full="drop", linger_ms=0)
+    for number in range(2):
+        bus.write(Tenant("acme"), number, 1.0)
+    assert bus.stats() == BusStats(accepted=1, delivered=0, failed=0, queued=1, dropped=1)
+    close_in_vain(bus)
+
+
 def test_block_raises_after_its_bound(away):
     bus = EventBus(away, TOPIC, queue_size=1, on_full="block", block_seconds=0.05)
     bus.publish(event())

@@ -3,6 +3,7 @@
 import os
 import random
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -174,6 +175,19 @@ def test_a_damaged_schema_is_damage(tmp_path, harm):
     assert spool.adopt(ROOM) == 0
     assert lost(spool) == {None: 3}
     assert apart(tmp_path) == [path.name + ".damaged"]
+    spool.close()
+
+
+@pytest.mark.parametrize("harm", ["DROP TABLE highest", "DELETE FROM highest"])
+def test_a_file_that_does_not_know_its_highest_row_is_read(tmp_path, harm):
+    path = leave(tmp_path, [spooled(n) for n in range(3)])
+    with closing(sqlite3.connect(path)) as database:
+        database.execute(harm)
+        database.commit()
+    spool = Spool(tmp_path, TOPIC, ROOM)
+    spool.adopt(ROOM)
+    assert spool.count() == 3
+    assert lost(spool) == {}
     spool.close()
 
 

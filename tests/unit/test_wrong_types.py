@@ -94,3 +94,10 @@ DURATION = np.timedelta64(5, "ns")  # an integer by its class
 def test_a_duration_of_numpy_is_no_integer(name, call):
     with pytest.raises((TypeError, ValueError), match=name):
         call()
+
+
+def test_a_bus_whose_init_was_left_out_says_so():
+    bus = atomwire.EventBus.__new__(atomwire.EventBus)
+    for call in (lambda: bus.write("acme", 1, 1.0), lambda: bus.publish(EVENT)):
+        with pytest.raises(AttributeError):
+            call()

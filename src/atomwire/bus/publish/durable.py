@@ -121,7 +121,9 @@ class Durable:
                 numbers.append(
                     until_taken(
                         outcome,
-                        lambda e=event, h=headers: self._queue.offer(e, None, h),  # type: ignore[misc]
+                        lambda e=event, h=headers: self._queue.offer(  # type: ignore[misc]
+                            e, None, h, False, 0, claim
+                        ),
                         self._queue.drop,
                     )
                 )

@@ -235,7 +235,8 @@ class EventBus(Publisher):
         Returns
         -------
         int
-            Events that still wait, in memory or in the spool: 0 unless the time ran out.
+            Events that still wait, in memory or in the spool: 0 unless the time ran out. What only
+            the next process will read (`docs/bus.md`) does not count.
 
         Raises
         ------

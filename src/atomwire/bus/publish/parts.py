@@ -71,7 +71,7 @@ class Parts:
 
     def stats(self) -> BusStats:
         """Return the counts so far."""
-        accepted, delivered, failed, in_flight, backlog, spooled, dropped, gathering = (
+        accepted, delivered, failed, in_flight, backlog, spooled, dropped, gathering, _ = (
             self.queue.counts()
         )
         if self.outbox is None:
@@ -83,8 +83,8 @@ class Parts:
     @property
     def waits(self) -> bool:
         """Whether anything is on its way."""
-        _, _, _, in_flight, backlog, spooled, _, gathering = self.queue.counts()
-        return in_flight + backlog + spooled + gathering > 0
+        _, _, _, in_flight, backlog, spooled, _, gathering, left = self.queue.counts()
+        return in_flight + backlog + spooled - left + gathering > 0
 
     @property
     def is_own_thread(self) -> bool:

@@ -193,9 +193,9 @@ class Recovery:
 
     def _goes_on(self) -> bool:
         """Whether something was settled since the last failure, or nothing waits to be."""
-        _, delivered, failed, in_flight, backlog, spooled, *_ = self._queue.counts()
+        _, delivered, failed, in_flight, backlog, spooled, _, _, left = self._queue.counts()
         return delivered + failed != self._settled_at_failure or not (
-            in_flight or backlog or spooled
+            in_flight or backlog or spooled > left
         )
 
     def _settled(self) -> int:

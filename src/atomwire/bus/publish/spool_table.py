@@ -181,6 +181,7 @@ class Table:
         self._failed = False
         self.is_blank = False
         self.is_current = False
+        self._has_sequence = False
         self._has_highest = False
 
     @classmethod
@@ -229,13 +230,13 @@ class Table:
         return self._number("SELECT count(*) FROM events")
 
     def last_row(self) -> int:
-        """Return the highest row that it has ever held; of the old layout, that it holds."""
+        """Return the highest row that it has ever held; where that is not noted, that it holds."""
         highest = self._number("SELECT max(number) FROM events")
-        if not self.is_current:
-            return highest
         if self._has_highest:
             return max(highest, self._number("SELECT max(number) FROM highest"))
-        return max(highest, self._number("SELECT max(seq) FROM sqlite_sequence"))
+        if self._has_sequence:
+            return max(highest, self._number("SELECT max(seq) FROM sqlite_sequence"))
+        return highest
 
     def first_row(self) -> int:
         """Return the lowest row that it holds, 1 when it is empty."""
@@ -440,7 +441,8 @@ class Table:
             raise _DamagedError("its table is missing")
         self.is_blank = not tables
         self.is_current = version >= _FIRST_CHECKED_VERSION
-        self._has_highest = version == _VERSION
+        self._has_sequence = version == _FIRST_CHECKED_VERSION
+        self._has_highest = version == _VERSION and self._finds_highest()
         if not self.is_blank:
             self._check_columns()
 
@@ -451,6 +453,11 @@ class Table:
             if getattr(error, "sqlite_errorname", "") != "SQLITE_ERROR":
                 raise
             raise _DamagedError(f"its table is another: {error}") from error
+
+    def _finds_highest(self) -> bool:
+        # Without it the events can be read all the same.
+        tables = self._number("SELECT count(*) FROM sqlite_master WHERE name = 'highest'")
+        return bool(tables) and self._number("SELECT count(*) FROM highest") == 1
 
     def _lay_out(self) -> None:
         # A journal file would have to be played back, if the process ended just here.

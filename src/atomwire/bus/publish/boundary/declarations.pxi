@@ -121,6 +121,7 @@ cdef extern from "send_queue.hpp" namespace "atomwire::bus" nogil:
         int64_t spooled
         int64_t dropped
         int64_t gathering
+        int64_t left
 
     cdef cppclass Acknowledgement:
         int64_t number

@@ -30,6 +30,7 @@ cdef class Claim:
 
 
 @cython.final
+@cython.no_gc_clear  # it needs the queue until its end
 cdef class Flush:
     """Has a queue send without lingering, from `begin` to `end`.
 
@@ -157,8 +158,7 @@ cdef class SendQueue:
             number += 1
         return number
 
-    def write(self, str tenant_id not None, coordinate_hash, value, timestamp, security_mask,
-              user_id, region):
+    def write(self, tenant_id, coordinate_hash, value, timestamp, security_mask, user_id, region):
         """Take one cell; return None, or (verdict, number, size) when it was not taken."""
         cdef Outcome outcome
         self.take_cell(outcome, tenant_id, coordinate_hash, value, timestamp, security_mask,
@@ -185,7 +185,7 @@ cdef class SendQueue:
         """Count an event that found no room and is not wanted then."""
         self.queue.drop()
 
-    def drop_cells(self, str tenant_id not None):
+    def drop_cells(self, tenant_id):
         """Drop the cells of a tenant that found no room: one event less."""
         cdef Text tenant
         set_text(&tenant, tenant_id, "tenant_id")
@@ -240,10 +240,13 @@ cdef class SendQueue:
         return left
 
     def counts(self):
-        """Return accepted, delivered, failed, in flight, backlog, spooled, dropped, gathering."""
+        """Return accepted, delivered, failed, in flight, backlog, spooled, dropped, gathering, left.
+
+        Of the spooled, so many are left to the next process.
+        """
         counts = self.queue.counts()
         return (counts.accepted, counts.delivered, counts.failed, counts.in_flight, counts.backlog,
-                counts.spooled, counts.dropped, counts.gathering)
+                counts.spooled, counts.dropped, counts.gathering, counts.left)
 
     @property
     def event_limit(self):
@@ -562,7 +565,7 @@ cdef class Publisher:
         """
         cdef EventView view
         cdef SendQueue queue = self._queue
-        if headers is None and self._plain and queue.attended:
+        if headers is None and self._plain and queue is not None and queue.attended:
             read_event(event, tenant_id, view)
             if queue.queue.publish(view, 0).verdict == Verdict.taken:
                 return
@@ -600,6 +603,8 @@ cdef class Publisher:
         """
         cdef SendQueue queue = self._queue
         cdef Outcome outcome
+        if queue is None:
+            raise AttributeError("the bus was never opened: its __init__ has raised, or was left out")
         queue.take_cell(outcome, tenant_id, coordinate_hash, value, timestamp, security_mask,
                         user_id, region)
         if outcome.verdict == Verdict.taken:
