@@ -26,7 +26,9 @@ COUNT_EMBEDDED = 50_000
 FLUSH_SECONDS = 120.0
 CHUNK = 1_000
 GO_CHUNK = 100
+# Room for all of them, however far behind the broker is.
 QUEUE = 2 * COUNT
+QUEUE_BYTES = 1 << 30
 GO_WRITER = "kafka-go Writer"
 BATCH_SIZES = (100, 300, 1_000, 10_000)
 
@@ -76,7 +78,7 @@ def in_turn(rounds: int, broker: Broker, one: Run, other: Run) -> tuple[list[Rat
 
 def publish(broker: Broker, rounds: int) -> Pair:
     """Encode and publish, against produce() of ready-made bytes."""
-    settings = BusSettings(queue_size=QUEUE)
+    settings = BusSettings(queue_size=QUEUE, queue_bytes=QUEUE_BYTES)
     ours, theirs = in_turn(
         rounds,
         broker,
@@ -89,7 +91,7 @@ def publish(broker: Broker, rounds: int) -> Pair:
 
 def publish_many(broker: Broker, rounds: int) -> Pair:
     """Publish many at once, against produce_batch()."""
-    settings = BusSettings(queue_size=QUEUE)
+    settings = BusSettings(queue_size=QUEUE, queue_bytes=QUEUE_BYTES)
     ours, theirs = in_turn(
         rounds,
         broker,
@@ -101,7 +103,7 @@ def publish_many(broker: Broker, rounds: int) -> Pair:
 
 def go_writer(broker: Broker, rounds: int, service: GoService) -> Pair:
     """Ready-made events one by one, against kafka-go's Writer, which gets a hundred at once."""
-    settings = BusSettings(queue_size=QUEUE, compression="snappy")
+    settings = BusSettings(queue_size=QUEUE, queue_bytes=QUEUE_BYTES, compression="snappy")
     ours, theirs = in_turn(
         rounds, broker, lambda broker: _bus_ready(broker, settings), _go_writer(service)
     )
@@ -111,7 +113,9 @@ def go_writer(broker: Broker, rounds: int, service: GoService) -> Pair:
 
 def go_writer_throughput(broker: Broker, rounds: int, service: GoService) -> Pair:
     """Both get a hundred events at once, and the bus may fill its batches."""
-    settings = BusSettings(profile="throughput", queue_size=QUEUE, compression="snappy")
+    settings = BusSettings(
+        profile="throughput", queue_size=QUEUE, queue_bytes=QUEUE_BYTES, compression="snappy"
+    )
     ours, theirs = in_turn(
         rounds,
         broker,
@@ -128,7 +132,9 @@ def batch_sizes(broker: Broker, rounds: int) -> dict[int, list[Rate]]:
     measured: dict[int, list[Rate]] = {size: [] for size in BATCH_SIZES}
     for _ in range(rounds):
         for size, found in measured.items():
-            settings = BusSettings(batch_size=size, queue_size=QUEUE, compression="snappy")
+            settings = BusSettings(
+                batch_size=size, queue_size=QUEUE, queue_bytes=QUEUE_BYTES, compression="snappy"
+            )
             found.append(_bus_publish_many(broker, settings, GO_CHUNK))
     return measured
 
@@ -146,7 +152,7 @@ def coalesced(broker: Broker, count: int) -> Rate:
     """Cells a second by write(), one call for each."""
     topic = broker.topic()
     values = [float(number) for number in range(count)]
-    with EventBus(broker.servers, topic, queue_size=QUEUE) as bus:
+    with EventBus(broker.servers, topic, queue_size=QUEUE, queue_bytes=QUEUE_BYTES) as bus:
         write = bus.write
         # The loop costs as little as Python lets it; one tenant, as a spread writes.
         start = time.perf_counter()
@@ -165,7 +171,7 @@ def coalesced_columns(broker: Broker, count: int) -> Rate:
     numbers = np.arange(count, dtype=np.uint64)
     hashes = np.column_stack((numbers, np.zeros_like(numbers)))
     values = numbers.astype(np.float64)
-    with EventBus(broker.servers, topic, queue_size=QUEUE) as bus:
+    with EventBus(broker.servers, topic, queue_size=QUEUE, queue_bytes=QUEUE_BYTES) as bus:
         start = time.perf_counter()
         bus.write_molecules("acme", atomwire.Molecules(hashes, values))
         handed = time.perf_counter()
