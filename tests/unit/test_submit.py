@@ -9,7 +9,7 @@ from atomwire import InvalidEventError
 from atomwire.bus import BusClosedError, BusFullError, DeliveryError, EventBus
 from atomwire.bus.position import Position
 from tests.support.bus import PATIENCE, TOPIC, event, eventually, nobody, read
-from tests.support.interrupts import interrupted_at_every_line
+from tests.support.raising import interrupted_at_every_line
 
 
 @pytest.fixture
