@@ -173,6 +173,8 @@ cdef class SendQueue:
         cdef Cell cell
         cdef Label label
         fill_cell(cell, coordinate_hash, value, timestamp, security_mask)
+        if tenant_id is None:
+            raise wrong_type("tenant_id", tenant_id, "a str")
         set_tenant(&label.tenant, tenant_id)
         if user_id is not None:
             set_text(&label.user, user_id, "user_id")
