@@ -1,6 +1,7 @@
 """Futures: resolved by the acknowledgement, and by nothing else."""
 
 import asyncio
+import signal
 
 import pytest
 from confluent_kafka import KafkaError
@@ -9,7 +10,7 @@ from atomwire import InvalidEventError
 from atomwire.bus import BusClosedError, BusFullError, DeliveryError, EventBus
 from atomwire.bus.position import Position
 from tests.support.bus import PATIENCE, TOPIC, event, eventually, nobody, read
-from tests.support.raising import interrupted_at_every_line
+from tests.support.raising import Raised, interrupted_at_every_line
 
 
 @pytest.fixture
@@ -145,6 +146,27 @@ def test_nothing_is_kept_for_who_was_interrupted(embedded_broker, tmp_path, mode
         assert bus._queue.awaiting == 0
         stats = bus.stats()
         assert stats.accepted == stats.delivered > 0
+
+
+def test_nothing_is_kept_for_who_was_interrupted_at_a_busy_disk(embedded_broker, tmp_path):
+    def cut_off(*_):
+        raise Raised
+
+    settings = {"spool_dir": tmp_path, "durable": True}
+    before = signal.signal(signal.SIGALRM, cut_off)
+    try:
+        with EventBus(embedded_broker.bootstrap_servers, TOPIC, **settings) as bus:
+            for call in (bus.submit, bus.publish, lambda each: bus.publish_many([each, each])):
+                with bus._outbox._at_disk:
+                    signal.setitimer(signal.ITIMER_REAL, 0.2)
+                    with pytest.raises(Raised):
+                        call(event())
+            assert bus.flush(PATIENCE) == 0
+            assert not bus._delivery._futures
+            assert bus._queue.awaiting == 0
+            assert bus.stats().accepted == 0
+    finally:
+        signal.signal(signal.SIGALRM, before)
 
 
 def test_a_flush_that_was_interrupted_is_over(embedded_broker):

@@ -71,29 +71,28 @@ class Durable:
             raise
 
     def await_disk(self, number: int) -> int:
-        """Wait for the commit that has the event; nothing is held meanwhile."""
+        """Wait for the commit that has the event; nothing is held meanwhile.
+
+        Who calls it withdraws the event when it raises.
+        """
         outbox = self._outbox
         assert outbox is not None
         if outbox.worker.is_current():
             self._queue.accept_unstored(number)
             return number
-        try:
-            while True:
-                ended = bool(self._ended)  # before the look: what was stored until then is seen
-                stored = self._queue.await_stored(number, SLICE_SECONDS)
-                if stored:
-                    return number
-                if stored is False:
-                    raise SpoolError(outbox.error or "the event could not be written to the spool")
-                if ended:
-                    raise self._words.closed()
+        while True:
+            ended = bool(self._ended)  # before the look: what was stored until then is seen
+            stored = self._queue.await_stored(number, SLICE_SECONDS)
+            if stored:
+                return number
+            if stored is False:
+                raise SpoolError(outbox.error or "the event could not be written to the spool")
+            if ended:
+                raise self._words.closed()
+            if not self._queue.attended:
+                self._attend()
                 if not self._queue.attended:
-                    self._attend()
-                    if not self._queue.attended:
-                        raise SpoolError(f"the spool is not there: {NO_THREAD}")
-        except BaseException:
-            self._queue.withdraw(number)
-            raise
+                    raise SpoolError(f"the spool is not there: {NO_THREAD}")
 
     def store_many(
         self, events: list[bytes], own: list[Headers] | None, until_taken: _UntilTaken
