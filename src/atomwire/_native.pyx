@@ -39,6 +39,7 @@ include "codec/boundary/encode.pxi"
 include "codec/boundary/encoder.pxi"
 
 # The bus.
+include "bus/boundary/librdkafka.pxi"
 include "bus/publish/boundary/declarations.pxi"
 include "bus/publish/boundary/send_queue.pxi"
 include "bus/publish/boundary/producer_session.pxi"

@@ -31,11 +31,6 @@ cdef extern from "verify.hpp" namespace "atomwire" nogil:
     cbool is_utf8(const uint8_t*, uint64_t)
 
 
-cdef extern from "api.hpp" namespace "atomwire::rdkafka" nogil:
-    const char* load(const char*)
-    const char* error_text "atomwire::rdkafka::api().error_text"(int)
-
-
 cdef extern from "producer.hpp" namespace "atomwire::rdkafka" nogil:
     cdef cppclass Notice:
         cbool is_error

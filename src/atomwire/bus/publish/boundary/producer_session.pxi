@@ -8,33 +8,9 @@
 from cpython.ref cimport Py_INCREF
 
 
-def missing_from(str path not None):
-    """Find librdkafka through a loaded module; return what it lacks, None when all is there."""
-    encoded = path.encode()
-    name = load(encoded)
-    return None if name is NULL else name.decode()
-
-
-cdef int load_librdkafka() except -1:
-    import confluent_kafka.cimpl
-
-    missing = missing_from(confluent_kafka.cimpl.__file__)
-    if missing is not None:
-        raise ImportError(
-            f"no {missing} in confluent-kafka {confluent_kafka.__version__}: the bus needs one "
-            "that is linked with librdkafka dynamically, as its wheels are"
-        )
-    return 0
-
-
 def keep_forever(thing):
     """Never let `thing` be destroyed: after a fork it is half of what it was."""
     Py_INCREF(thing)
-
-
-def reason_of(int error):
-    """Return librdkafka's words for an error code."""
-    return error_text(error).decode("utf-8", "replace")
 
 
 @cython.final
@@ -153,9 +129,3 @@ cdef class ProducerSession:
     def provoke_fatal_error(self, int code, str reason not None):
         """Have librdkafka fail for good, for tests: nothing else makes it."""
         return self.session.get().provoke_fatal_error(code, reason.encode())
-
-
-cdef bytes c_text(str text):
-    if "\0" in text:
-        raise ValueError("a property or the topic holds a NUL")
-    return text.encode()
